@@ -1,0 +1,244 @@
+"""What the author of a check imports: `check`, `shared`, and assertions whose messages teach.
+
+A check is a function that takes `student`, and where it needs them `rng`, `clean_room` and fixtures made with `shared`:
+
+    @check("softmax", kind="value", points=6)
+    def test_softmax_along_any_dimension(student, rng):
+        '''Softmax works along whichever dimension it is given.'''
+        x = rng.normal(2, 3, 5)
+        for dim in (0, 1, 2, -1):
+            assert_close(student.softmax(x, dim), torch.softmax(x, dim))
+
+Its docstring is what the learner reads on the board. It judges evidence, so it cannot be lied to by a class that equals
+everything: what it gets are plain tensors and plain data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
+import torch
+
+from grader.evidence import Foreign, close
+
+__all__ = [
+    *("CheckFailed", "Rng", "assert_at_least", "assert_at_most", "assert_close", "assert_equal", "assert_tensor"),
+    *("check", "fail", "require", "shared", "show"),
+]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class CheckFailed(AssertionError):
+    """The evidence is not what it should be; the message says what came back and what was expected."""
+
+
+def check(exercise: str, *, kind: str, points: int, seconds: float = 10.0) -> Callable[[Function], Function]:
+    """Declare a check of `exercise`. `grader.kit` reads these values from the source: write them as plain literals.
+
+    kind: shape, value, gradient, state, convergence, accuracy or roundtrip. seconds: processor time for each probe.
+    """
+
+    def mark(function: Function) -> Function:
+        function.__check__ = exercise  # type: ignore[attr-defined]
+        return function
+
+    return mark
+
+
+def shared(function: Function) -> Function:
+    """A fixture whose probes run once a section, for all checks that name it as a parameter: a training, say.
+
+    The function takes `student` and, if it wants, `rng`; what it returns is what each check gets.
+    """
+    function.__shared__ = True  # type: ignore[attr-defined]
+    return function
+
+
+class Rng:
+    """Inputs for a check, drawn from a seed: the same for everybody in one run, others in another run."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def normal(self, *shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """Standard normal values."""
+        return torch.randn(shape, generator=self.generator, dtype=torch.float64).to(dtype)
+
+    def uniform(
+        self, *shape: int, low: float = 0.0, high: float = 1.0, dtype: torch.dtype = torch.float32
+    ) -> torch.Tensor:
+        """Values between low and high."""
+        unit = torch.rand(shape, generator=self.generator, dtype=torch.float64)
+        return (low + (high - low) * unit).to(dtype)
+
+    def integers(self, low: int, high: int, *shape: int, dtype: torch.dtype = torch.int64) -> torch.Tensor:
+        """Integers from low to high - 1."""
+        return torch.randint(low, high, shape, generator=self.generator).to(dtype)
+
+    def permutation(self, n: int) -> torch.Tensor:
+        """0 to n - 1 in random order."""
+        return torch.randperm(n, generator=self.generator)
+
+
+# ------------------------------------------------------------------------------------------------- assertions
+
+
+def fail(message: str) -> NoReturn:
+    """End the check: it failed, for this reason."""
+    raise CheckFailed(message)
+
+
+def require(condition: Any, message: str) -> None:
+    """The check fails with this sentence unless the condition holds. The condition must be a plain bool."""
+    if condition is not True and not (isinstance(condition, np.bool_) and condition):
+        fail(message)
+
+
+def assert_equal(actual: Any, expected: Any, what: str = "") -> None:
+    """Plain data of the same type and value, containers item by item; numbers exactly."""
+    if type(actual) is not type(expected) or not bool(actual == expected):
+        _differ(what, show(actual), show(expected))
+
+
+def assert_tensor(
+    actual: Any,
+    shape: Sequence[int] | None = None,
+    dtype: torch.dtype | None = None,
+    what: str = "",
+) -> torch.Tensor:
+    """A plain tensor (or Parameter) of this shape and dtype, without NaN or infinity; returns it detached."""
+    if not isinstance(actual, torch.Tensor):
+        _differ(what, show(actual), "a tensor" + (f" of shape {tuple(shape)}" if shape is not None else ""))
+    if shape is not None and tuple(actual.shape) != tuple(shape):
+        _differ(what, f"shape {tuple(actual.shape)}", f"shape {tuple(shape)}")
+    if dtype is not None and actual.dtype != dtype:
+        _differ(what, _name(actual.dtype), _name(dtype))
+    actual = actual.detach()
+    if (actual.is_floating_point() or actual.is_complex()) and not bool(actual.isfinite().all()):
+        bad = int((~actual.isfinite()).sum())
+        _differ(what, f"{bad} of {actual.numel()} values NaN or infinite", "finite values")
+    return actual
+
+
+def assert_close(actual: Any, expected: Any, what: str = "", *, tolerance: float | None = None) -> None:
+    """The same type, shape and dtype, and values equal within rounding; containers item by item.
+
+    tolerance: relative to the largest expected value; a few roundings of the dtype by default. A float of Python is
+    compared within 1e-5. NaN equals only NaN that is expected.
+    """
+    if isinstance(expected, torch.Tensor):
+        if not isinstance(actual, torch.Tensor):
+            _differ(what, show(actual), show(expected))
+        if tuple(actual.shape) != tuple(expected.shape):
+            _differ(what, f"shape {tuple(actual.shape)}", f"shape {tuple(expected.shape)}")
+        if actual.dtype != expected.dtype:
+            _differ(what, _name(actual.dtype), _name(expected.dtype))
+        agree = close(actual, expected, tolerance)
+        if not bool(agree.all()):
+            _differ(what, show(actual), show(expected), _first_difference(actual, expected, agree))
+    elif isinstance(expected, np.ndarray):
+        if type(actual) is not np.ndarray or actual.dtype != expected.dtype:
+            _differ(what, show(actual), show(expected))
+        assert_close(torch.from_numpy(actual), torch.from_numpy(expected), what, tolerance=tolerance)
+    elif type(expected) is float:
+        if type(actual) is not float:
+            _differ(what, show(actual), f"the float {expected:.6g}")
+        numbers = (torch.tensor(n, dtype=torch.float64) for n in (actual, expected))
+        if not bool(close(*numbers, 1e-5 if tolerance is None else tolerance)):
+            _differ(what, show(actual), show(expected))
+    elif isinstance(expected, (list, tuple)):
+        if type(actual) is not type(expected) or len(actual) != len(expected):
+            _differ(what, show(actual), f"a {type(expected).__name__} of {len(expected)}")
+        for index, (mine, theirs) in enumerate(zip(actual, expected, strict=True)):
+            assert_close(mine, theirs, f"{what or 'the result'}[{index}]", tolerance=tolerance)
+    elif isinstance(expected, dict):
+        if type(actual) is not dict or actual.keys() != expected.keys():
+            _differ(what, f"keys {_keys(actual)}", f"keys {_keys(expected)}")
+        for key, theirs in expected.items():
+            assert_close(actual[key], theirs, f"{what or 'the result'}[{key!r}]", tolerance=tolerance)
+    else:
+        assert_equal(actual, expected, what)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number that a check held against a threshold."""
+
+    what: str
+    value: float
+    threshold: float
+    at_least: bool
+
+
+measured: ContextVar[list[Measure]] = ContextVar("measured")
+
+
+def assert_at_least(value: Any, threshold: float, what: str) -> None:
+    """A measured float reaches its threshold, as docs/thresholds.md shows for right and wrong solutions."""
+    _measure(value, threshold, what, at_least=True)
+
+
+def assert_at_most(value: Any, threshold: float, what: str) -> None:
+    """A measured float stays below its threshold, as docs/thresholds.md shows for right and wrong solutions."""
+    _measure(value, threshold, what, at_least=False)
+
+
+def _measure(value: Any, threshold: float, what: str, *, at_least: bool) -> None:
+    if type(value) is not float:
+        _differ(what, show(value), "a float")
+    measured.get([]).append(Measure(what, value, threshold, at_least))
+    if math.isnan(value) or (value < threshold if at_least else value > threshold):
+        fail(f"{what} is {value:.4g}: {'at least' if at_least else 'at most'} {threshold:g} is expected")
+
+
+def _differ(what: str, actual: str, expected: str, where: str = "") -> NoReturn:
+    lines = [f"{what or 'the result'}:", f"  came back  {_indent(actual)}", f"  expected   {_indent(expected)}"]
+    fail("\n".join([*lines, *([f"  {where}"] if where else [])]))
+
+
+def _indent(text: str) -> str:
+    return text.replace("\n", "\n             ")
+
+
+def _keys(value: Any) -> str:
+    return ", ".join(map(repr, value)) if type(value) is dict else show(value)
+
+
+def _name(dtype: torch.dtype) -> str:
+    return f"dtype {str(dtype).removeprefix('torch.')}"
+
+
+def _first_difference(actual: torch.Tensor, expected: torch.Tensor, agree: torch.Tensor) -> str:
+    wrong = int((~agree).sum())
+    count = f"{wrong} of {agree.numel()} values differ"
+    if not agree.dim():
+        return ""
+    place = tuple(int(i) for i in (~agree).nonzero()[0])
+    return f"first difference at {list(place)}: {actual[place].item():.6g}, not {expected[place].item():.6g} ({count})"
+
+
+def show(value: Any) -> str:
+    """A value as a learner should see it: a small one whole, a large tensor by shape, dtype and first values."""
+    if isinstance(value, torch.Tensor):
+        kind = "Parameter" if isinstance(value, torch.nn.Parameter) else "tensor"
+        value = value.detach()
+        if value.numel() <= 12:
+            body = repr(value).removeprefix("tensor(").removesuffix(")").replace("\n       ", "\n")
+            return f"{kind} {body}" if value.numel() else f"{kind} of shape {tuple(value.shape)}, no values"
+        first = ", ".join(f"{v:.4g}" for v in value.reshape(-1)[:4].tolist())
+        return f"{kind} {tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}: {first}, ..."
+    if isinstance(value, Foreign):
+        return f"{value.text} (a {value.type})"
+    if value is None:
+        return "None"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    text = repr(value)
+    return text if len(text) <= 200 else text[:200] + "..."

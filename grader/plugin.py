@@ -1,0 +1,200 @@
+"""The pytest plugin behind `pytest checks/`: checks as items, their outcomes, and the board.
+
+It runs a learner's own code in this process, so that print and pdb work; what it says is for the learner, never a grade.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grader.history import History
+from grader.kit import Check, Kit, KitError, Section, find_root
+from grader.mistakes import Bank
+from grader.report.board import print_board
+from grader.results import CheckResult
+from grader.runner import ExerciseRun, Trial, load_checks
+from grader.solutions import Solution
+from grader.solutions.local import LocalSolution, read_source
+
+LEARNERS_SEED = 0  # a learner sees the same inputs every time; a batch draws its own
+STATUS = {"todo": ("todo", "t", "TODO"), "not_reached": ("not reached", "-", "NOT REACHED")}
+NOTHING_DONE = pytest.ExitCode.NO_TESTS_COLLECTED
+RUN = pytest.StashKey["LocalRun"]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("torch-kata")
+    group.addoption("--exercises", metavar="DIR", help="the folder with the filled-in files (default: exercises/)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "kata: a check of Torch Kata")
+    config.stash[RUN] = LocalRun(config)
+
+
+class LocalRun:
+    """One pytest session over one folder of exercises."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        given = config.getoption("--exercises")
+        self.kit = Kit(find_root(config.rootpath))
+        self.folder = Path(given).resolve() if given else self.kit.exercises
+        if not self.folder.is_dir():
+            raise pytest.UsageError(f"--exercises: no folder {self.folder}")
+        self.is_own_work = self.folder == self.kit.exercises
+        self.bank = Bank(self.kit, LEARNERS_SEED, self.kit.root / ".torch-kata" / "mistakes")
+        self.results: dict[str, dict[str, CheckResult]] = {}
+        self._solutions: dict[str, Solution | str] = {}
+        self._runs: dict[tuple[str, str], ExerciseRun] = {}
+
+    def solution(self, section: Section) -> Solution | str:
+        """The learner's file of a section, or a sentence that says why there is none."""
+        if section.name not in self._solutions:
+            path = self.folder / f"{section.name}.py"
+            try:
+                names = [exercise.name for exercise in section.exercises]
+                self._solutions[section.name] = LocalSolution(read_source(path), names)
+            except (OSError, ValueError) as error:
+                reason = error.strerror if isinstance(error, OSError) else str(error)
+                self._solutions[section.name] = f"{path}: {reason}"
+        return self._solutions[section.name]
+
+    def run(self, section: Section, check: Check, function: Any) -> tuple[Trial, CheckResult]:
+        solution = self.solution(section)
+        if isinstance(solution, str):
+            trial = Trial("error", solution)
+            result = CheckResult(check.name, check.kind, "error", 0, check.points, solution, sentence=check.sentence)
+        else:
+            key = section.name, check.exercise
+            if key not in self._runs:
+                exercise = section.exercise(check.exercise)
+                self._runs[key] = ExerciseRun(self.kit, section, exercise, solution, LEARNERS_SEED, self.bank)
+            trial, result = self._runs[key].step(check, function)
+        self.results.setdefault(section.name, {})[check.name] = result
+        return trial, result
+
+
+class CheckStopped(Exception):
+    """Carries an outcome without an exception of the learner's: the message is all there is to see."""
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    kit = parent.config.stash[RUN].kit
+    name = module_path.stem.removeprefix("test_")
+    if module_path.resolve().is_relative_to(kit.checks) and name in kit.sections:
+        return CheckFile.from_parent(parent, path=module_path)  # type: ignore[no-any-return]
+    return None
+
+
+class CheckFile(pytest.File):
+    """A check file: its items in the order of the exercises, and of the checks within each."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        kit = self.config.stash[RUN].kit
+        section = kit.sections[self.path.stem.removeprefix("test_")]
+        functions = load_checks(kit, section.name)
+        for exercise in section.exercises:
+            for check in exercise.checks:
+                if check.file == self.path:
+                    item = CheckItem.from_parent(self, name=check.name)
+                    item.section, item.check, item.function = section, check, functions[check.name]
+                    limit = max(60, int(6 * check.seconds))
+                    if self.config.getoption("timeout", None) is None and limit > 60:
+                        item.add_marker(pytest.mark.timeout(limit))
+                    item.add_marker(pytest.mark.kata)
+                    item.extra_keyword_matches.update((exercise.name, check.kind))
+                    yield item
+
+
+class CheckItem(pytest.Item):
+    """One check, run the way that every check is run."""
+
+    section: Section
+    check: Check
+    function: Any
+    result: CheckResult | None = None
+
+    @property
+    def obj(self) -> Any:
+        return self.function
+
+    def runtest(self) -> None:
+        run = self.config.stash[RUN]
+        trial, self.result = run.run(self.section, self.check, self.function)
+        if self.result.outcome in STATUS:
+            pytest.skip(self.result.outcome)
+        if self.result.outcome != "passed":
+            raise trial.error or CheckStopped(self.result.message)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if self.result is None:  # a time limit, or Ctrl-C: it never came to a result
+            seconds = "the time limit"
+            message = f"`{self.check.exercise}` did not end within {seconds}: look for a loop that never ends"
+            self.result = CheckResult(
+                self.check.name, self.check.kind, "timeout", 0, self.check.points, message, sentence=self.check.sentence
+            )
+            run = self.config.stash[RUN]
+            run.results.setdefault(self.section.name, {})[self.check.name] = self.result
+            if (self.section.name, self.check.exercise) in run._runs:
+                run._runs[self.section.name, self.check.exercise].stopped = "timeout"
+        return failure_text(self.check, self.result, excinfo)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, self.check.line - 1, self.name
+
+
+def failure_text(check: Check, result: CheckResult, excinfo: pytest.ExceptionInfo[BaseException]) -> str:
+    """What a learner reads below a failed check."""
+    lines = [check.sentence, "", result.message]
+    if result.output:
+        lines += ["", "It printed:", result.output.rstrip()]
+    if result.mistake:
+        lines += ["", f"Known mistake: {result.mistake}", f"  {result.advice}"]
+    return "\n".join(lines)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    outcome = dict(report.user_properties).get("outcome") if report.when == "call" else None
+    return STATUS.get(str(outcome))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    report = yield
+    if isinstance(item, CheckItem) and call.when == "call" and item.result is not None:
+        report.user_properties += [("outcome", item.result.outcome), ("points", item.result.points)]
+        report.user_properties += [("max_points", item.result.max_points), ("exercise", item.check.exercise)]
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    run = session.config.stash[RUN]
+    outcomes = {result.outcome for checks in run.results.values() for result in checks.values()}
+    if exitstatus == pytest.ExitCode.OK and outcomes == {"todo"}:
+        session.exitstatus = NOTHING_DONE
+    if run.is_own_work and run.results:
+        with History(run.kit.root) as history:
+            history.record(run.results)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    run = config.stash[RUN]
+    if not run.results:
+        return
+    known = {name: dict(checks) for name, checks in run.results.items()}
+    if run.is_own_work:
+        with History(run.kit.root) as history:
+            known = history.latest()
+    print_board(run.kit, known, terminalreporter)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    try:
+        _ = session.config.stash[RUN].kit.sections
+    except KitError as error:
+        raise pytest.UsageError(str(error)) from None

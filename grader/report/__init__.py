@@ -1,0 +1,1 @@
+"""Readers of results: the board on the terminal, tables, pages."""

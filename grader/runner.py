@@ -1,0 +1,239 @@
+"""Runs checks against a solution: one check, or a whole section in the order of verdicts.
+
+The one way that a check is ever run: for a learner's pytest, for a grade, for a regrade and for a known mistake.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import sys
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from grader.checks import CheckFailed
+from grader.kit import Check, Exercise, Kit, KitError, Section
+from grader.results import CheckResult, ExerciseResult, Outcome, SectionResult
+from grader.solutions import Reply, Solution
+from grader.student import LearnerStopped, Shared, Student, stub_source
+
+MAX_OUTPUT = 4_000  # characters of what the learner's code printed, kept with a check
+MAX_MESSAGE = 4_000  # characters
+CheckFunctions = dict[str, Callable[..., Any]]
+
+
+class Diagnosis(Protocol):
+    """What a bank of mistakes says of a failed check."""
+
+    mistake: str
+    advice: str
+
+
+class Diagnoses(Protocol):
+    """Something that names mistakes by their evidence."""
+
+    def diagnose(self, check: Check, log: list[Reply]) -> Any: ...
+
+
+@dataclass
+class Trial:
+    """What became of one check. log: all evidence it saw; error: what it raised, for a debugger."""
+
+    outcome: Outcome
+    message: str = ""
+    log: list[Reply] = field(default_factory=list)
+    error: BaseException | None = None
+
+
+def load_checks(kit: Kit, section: str) -> CheckFunctions:
+    """The check functions of a section by name. Their files are ours, so they are imported."""
+    functions: CheckFunctions = {}
+    for path in kit.check_files(section):
+        module = _import(path)
+        found = {name: value for name, value in vars(module).items() if hasattr(value, "__check__")}
+        if clash := functions.keys() & found.keys():
+            raise KitError(f"{path}: {', '.join(clash)} is already a check of this section; give it another name")
+        functions.update(found)
+    return functions
+
+
+_MODULES: dict[Path, tuple[int, types.ModuleType]] = {}
+
+
+def _import(path: Path) -> types.ModuleType:
+    """Import a check file, again only if it changed; its functions must be found by name for pickling by value."""
+    import cloudpickle
+
+    stamp = path.stat().st_mtime_ns
+    if path in _MODULES and _MODULES[path][0] == stamp:
+        return _MODULES[path][1]
+    name = f"torch_kata_{path.parent.name}_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise KitError(f"{path} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    cloudpickle.register_pickle_by_value(module)
+    _MODULES[path] = stamp, module
+    return module
+
+
+def try_check(
+    kit: Kit,
+    section: Section,
+    check: Check,
+    function: Callable[..., Any],
+    solution: Solution,
+    seed: int,
+    shared: Shared | None = None,
+) -> Trial:
+    """Run one check and say what became of it."""
+    student = Student(kit, section, check, solution, seed, shared)
+    trial = Trial("passed", log=student._log)
+    try:
+        student._resolve(function, check.name)
+    except Exception as error:
+        trial.error = error
+        trial.outcome, trial.message = _verdict(student, check, error)
+    return trial
+
+
+def _verdict(student: Student, check: Check, error: Exception) -> tuple[Outcome, str]:
+    """Outcome and sentence for what a check raised."""
+    last = student._log[-1] if student._log else None
+    stopped = error.reply if isinstance(error, LearnerStopped) else None
+    if last is not None and last.exception is error:
+        stopped = last
+    if stopped is None:
+        for reply in student._log:  # a shared training that failed earlier
+            if reply.exception is error:
+                stopped = reply
+    if stopped is not None:
+        return _stopped(student, check, stopped)
+    if isinstance(error, CheckFailed):
+        call = student._call
+        return "failed", str(error) if not call or str(error).startswith(call) else f"{call}\n{error}"
+    if isinstance(error, AssertionError):
+        return "failed", str(error) or f"the check `{check.name}` does not hold"
+    return (
+        "failed",
+        f"{student._call} came back in a form that this check cannot read ({type(error).__name__}: {error})",
+    )
+
+
+def _stopped(student: Student, check: Check, reply: Reply) -> tuple[Outcome, str]:
+    """Outcome and sentence for a probe that did not return."""
+    if student._is_todo(reply):
+        return "todo", ""
+    where = Path(student.source.filename).name
+    if reply.status == "broken":
+        return "error", f"{where}, {reply.detail}"
+    if reply.status == "timeout":
+        return "timeout", f"{student._call} did not end: {reply.detail}"
+    if reply.status == "crashed" or reply.raised is None:
+        return "crashed", f"{student._call}: {reply.detail}"
+    raised = reply.raised
+    line = f" ({where}, line {raised.line})" if raised.line else ""
+    return "error", f"{student._call} raised {raised.type}: {raised.message}{line}"
+
+
+def preliminary(kit: Kit, section: Section, exercise: Exercise, solution: Solution) -> Trial | None:
+    """What can be said of an exercise without running it: broken, missing, still to do, or not callable as it must be."""
+    source = solution.source
+    name, file = exercise.name, Path(source.filename).name
+    if name not in source.defined or (source.definition(name) is None and source.problem(name)):
+        if broken := source.problem(name):
+            return Trial("error", f"{file}, line {broken.line}: {broken.message}; so `{name}` cannot be read")
+        if "*" not in source.defined:
+            others = source.defined - {e.name for e in section.exercises}
+            near = difflib.get_close_matches(name, others, 1)
+            hint = (
+                f"did you mean `{name}` where you wrote `{near[0]}`?" if near else "keep the name that the stub gave it"
+            )
+            return Trial("error", f"{file} has no `{name}`: {hint}")
+    if source.is_untouched(name):
+        return Trial("todo")
+    ours, theirs = stub_source(kit, section.name).parameters(name), source.parameters(name)
+    if ours and theirs and not all(theirs.accept(n) for n in range(ours.required, len(ours.names) + 1)):
+        return Trial("failed", f"`{name}` must take {ours}; yours takes {theirs}")
+    return None
+
+
+def run_section(
+    kit: Kit,
+    section: Section,
+    solution: Solution,
+    seed: int,
+    diagnoses: Diagnoses | None = None,
+    functions: CheckFunctions | None = None,
+) -> Iterator[tuple[Check, Trial, CheckResult]]:
+    """Every check of a section in order; the checks of an exercise after one that did not pass are not reached."""
+    functions = load_checks(kit, section.name) if functions is None else functions
+    for exercise in section.exercises:
+        run = ExerciseRun(kit, section, exercise, solution, seed, diagnoses)
+        for check in exercise.checks:
+            trial, result = run.step(check, functions[check.name])
+            yield check, trial, result
+
+
+class ExerciseRun:
+    """The checks of one exercise, one after the other, with what they share."""
+
+    def __init__(
+        self, kit: Kit, section: Section, exercise: Exercise, solution: Solution, seed: int, diagnoses: Diagnoses | None
+    ) -> None:
+        self.kit, self.section, self.exercise, self.solution = kit, section, exercise, solution
+        self.seed, self.diagnoses = seed, diagnoses
+        self.shared = Shared()
+        self.stopped: Outcome | None = None
+
+    def step(self, check: Check, function: Callable[..., Any]) -> tuple[Trial, CheckResult]:
+        """Run the next check, unless an earlier one did not pass."""
+        if self.stopped is not None:
+            trial = Trial("todo" if self.stopped == "todo" else "not_reached")
+        else:
+            trial = preliminary(self.kit, self.section, self.exercise, self.solution) or try_check(
+                self.kit, self.section, check, function, self.solution, self.seed, self.shared
+            )
+            if trial.outcome != "passed":
+                self.stopped = trial.outcome
+        return trial, self._result(check, trial)
+
+    def _result(self, check: Check, trial: Trial) -> CheckResult:
+        result = CheckResult(
+            check=check.name,
+            kind=check.kind,
+            outcome=trial.outcome,
+            points=check.points if trial.outcome == "passed" else 0,
+            max_points=check.points,
+            message=tidy(trial.message, MAX_MESSAGE),
+            seconds=round(sum(reply.seconds for reply in trial.log), 4),
+            output=tidy("".join(reply.output for reply in trial.log), MAX_OUTPUT),
+            sentence=check.sentence,
+            hidden=check.hidden,
+        )
+        if trial.log and self.diagnoses and trial.outcome not in ("passed", "todo", "not_reached"):
+            known = self.diagnoses.diagnose(check, trial.log)
+            if known is not None:
+                result.mistake, result.advice = known.mistake, known.advice
+        return result
+
+
+def collect(section: Section, results: Iterator[tuple[Check, Trial, CheckResult]]) -> SectionResult:
+    """The checks' results grouped by exercise."""
+    found = {exercise.name: ExerciseResult(exercise.name) for exercise in section.exercises}
+    for check, _, result in results:
+        found[check.exercise].checks.append(result)
+    return SectionResult(section.name, list(found.values()))
+
+
+def tidy(text: str, limit: int) -> str:
+    """Text of a learner's making as it may be shown anywhere: no control characters, no lone surrogates, cut."""
+    if len(text) > limit:
+        text = text[:limit] + "... (cut)"
+    text = text.encode("utf-8", "replace").decode("utf-8")
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)

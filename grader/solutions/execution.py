@@ -1,0 +1,132 @@
+"""Runs one probe in this process, and imports a learner's file statement by statement.
+
+Shared by the local solution and by the worker in the sandbox, so that both see the same state before a probe and tell
+the same story after it. What happens here is trusted by nobody: it produces evidence, never a verdict.
+"""
+
+from __future__ import annotations
+
+import linecache
+import random
+import sys
+import time
+import traceback
+import types
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from grader import evidence
+from grader.solutions import Raised, Reply, Request
+from grader.solutions.source import Source
+
+MAX_MESSAGE = 1_000  # characters of an exception's message
+MAX_TRACE = 4_000  # characters of a traceback
+
+
+@dataclass
+class Loaded:
+    """A learner's file as a module. `failures` tells for each statement (by its line) that did not run, why."""
+
+    module: types.ModuleType
+    source: Source
+    failures: dict[int, Reply] = field(default_factory=dict)
+
+    def trouble(self, exercise: str) -> Reply | None:
+        """Why `exercise` cannot be used, or None: the first of the statements it needs that failed."""
+        for statement in self.source.needed([exercise]):
+            if statement.line in self.failures:
+                return self.failures[statement.line]
+        return None
+
+
+def load(
+    source: Source,
+    exercises: Iterable[str],
+    failures: dict[int, Reply] | None = None,
+    before: Callable[[int], None] = lambda line: None,
+) -> Loaded:
+    """Run the statements that the exercises need, each on its own; what fails is noted and left out.
+
+    failures: statements (by line) known to hang or to end the process: not run again. before: told of each line first.
+    """
+    name = Path(source.filename).stem
+    module = types.ModuleType(name)
+    module.__file__ = source.filename
+    sys.modules[name] = module  # dataclasses and torch.jit look a class's module up by name
+    loaded = Loaded(module, source, dict(failures or {}))
+    if not Path(source.filename).exists():  # for tracebacks and inspect.getsource
+        lines = source.text.splitlines(keepends=True)
+        linecache.cache[source.filename] = (len(source.text), None, lines, source.filename)
+    for statement in source.needed(exercises):
+        if statement.line in loaded.failures:
+            continue
+        before(statement.line)
+        try:
+            exec(statement.code, vars(module))
+        except Exception as error:
+            raised = describe(error, source.filename)
+            detail = f"line {raised.line or statement.line}: {raised.type}: {raised.message}"
+            loaded.failures[statement.line] = Reply("broken", raised=raised, detail=detail, exception=error)
+        except BaseException as error:  # SystemExit, or the time limit of a local run
+            detail = f"line {statement.line} ended the import with {type(error).__name__}"
+            loaded.failures[statement.line] = Reply("broken", detail=detail)
+            if not isinstance(error, SystemExit):
+                raise
+    return loaded
+
+
+def execute(request: Request, solution: Any, filename: str, *, keep_exception: bool = False) -> Reply:
+    """Run one probe with the state of torch set anew, and say what became of it."""
+    reset(request.seed)
+    started = time.process_time()
+    try:
+        with torch.enable_grad():
+            value = request.probe(**request.inputs) if request.clean else request.probe(solution, **request.inputs)
+            copy = evidence.decode(evidence.encode(value))
+    except evidence.EvidenceError as error:
+        return Reply("raised", raised=Raised("EvidenceError", ("EvidenceError",), str(error)))
+    except SystemExit as error:
+        return Reply("crashed", detail=f"it ended the program with sys.exit({error.code!r})"[:MAX_MESSAGE])
+    except Exception as error:
+        raised = describe(error, filename)
+        return Reply("raised", raised=raised, exception=error if keep_exception else None)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    return Reply("returned", value=copy, seconds=time.process_time() - started)
+
+
+def reset(seed: int) -> None:
+    """The state in which every probe starts, whatever ran before it."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
+    torch.set_default_dtype(torch.float32)
+    torch.set_grad_enabled(True)
+
+
+def call(solution: Any, exercise: str, arguments: tuple[Any, ...]) -> dict[str, Any]:
+    """The plain probe: call one exercise. `changed` holds the indices of arguments that the call changed."""
+    before = [evidence.encode(a) if isinstance(a, (torch.Tensor, np.ndarray)) else None for a in arguments]
+    result = getattr(solution, exercise)(*arguments)
+    after = [None if b is None else evidence.encode(a) for a, b in zip(arguments, before, strict=True)]
+    return {"result": result, "changed": [i for i, b in enumerate(before) if b != after[i]]}
+
+
+def describe(error: BaseException, filename: str) -> Raised:
+    """An exception as data. Its text is made by the learner's code, which may fail at that too."""
+    try:
+        message = str(error)[:MAX_MESSAGE]
+    except Exception:
+        message = "(an exception whose text cannot be read)"
+    bases = tuple(base.__name__ for base in type(error).__mro__ if base is not object)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == filename]
+    trace = "".join(traceback.format_list(frames))[-MAX_TRACE:]
+    line = frames[-1].lineno if frames else None
+    if isinstance(error, SyntaxError) and error.filename == filename:
+        line = error.lineno
+    return Raised(type(error).__name__, bases, message, line, trace)

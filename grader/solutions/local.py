@@ -1,0 +1,60 @@
+"""A solution that runs in this process: a learner's own `pytest checks/`, and our own mistakes and alternatives.
+
+Never used for a grade: in this process print and pdb work, and the learner's code could do anything.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+
+from grader.solutions import Reply, Request
+from grader.solutions.execution import Loaded, execute, load
+from grader.solutions.source import Source
+
+
+class LocalSolution:
+    """Runs probes here. The file is imported once, when the first probe needs it."""
+
+    def __init__(self, source: Source, exercises: Iterable[str]) -> None:
+        self.source = source
+        self._exercises = list(exercises)
+        self._failures: dict[int, Reply] = {}
+
+    @cached_property
+    def _loaded(self) -> Loaded:
+        running = 0
+
+        def before(line: int) -> None:
+            nonlocal running
+            running = line
+
+        try:
+            return load(self.source, self._exercises, self._failures, before)
+        except BaseException:  # the time limit: this statement is left out when the next check comes
+            detail = f"line {running} did not end while the file was imported"
+            self._failures[running] = Reply("broken", detail=detail)
+            raise
+
+    def run(self, request: Request) -> Reply:
+        if request.clean:
+            from grader.solutions.clean_room import run_clean
+
+            return run_clean(request)
+        trouble = self._loaded.trouble(request.exercise)
+        if trouble is not None:
+            return trouble
+        module = self._loaded.module
+        sys.modules[module.__name__] = module  # another solution of this section may have been loaded since
+        return execute(request, module, self.source.filename, keep_exception=True)
+
+
+def read_source(path: Path) -> Source:
+    """Read a learner's file. Raises ValueError with a sentence if it is no text, OSError if it cannot be read."""
+    raw = path.read_bytes()
+    try:
+        return Source(raw.decode("utf-8-sig"), str(path))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path.name}: not valid UTF-8 at byte {error.start}; save it as UTF-8") from None
