@@ -120,11 +120,11 @@ def assert_tensor(
         _differ(what, f"shape {tuple(actual.shape)}", f"shape {tuple(shape)}")
     if dtype is not None and actual.dtype != dtype:
         _differ(what, _name(actual.dtype), _name(dtype))
-    actual = actual.detach()
-    if (actual.is_floating_point() or actual.is_complex()) and not bool(actual.isfinite().all()):
-        bad = int((~actual.isfinite()).sum())
-        _differ(what, f"{bad} of {actual.numel()} values NaN or infinite", "finite values")
-    return actual
+    plain: torch.Tensor = actual.detach()
+    if (plain.is_floating_point() or plain.is_complex()) and not bool(plain.isfinite().all()):
+        bad = int((~plain.isfinite()).sum())
+        _differ(what, f"{bad} of {plain.numel()} values NaN or infinite", "finite values")
+    return plain
 
 
 def assert_close(actual: Any, expected: Any, what: str = "", *, tolerance: float | None = None) -> None:
@@ -150,8 +150,8 @@ def assert_close(actual: Any, expected: Any, what: str = "", *, tolerance: float
     elif type(expected) is float:
         if type(actual) is not float:
             _differ(what, show(actual), f"the float {expected:.6g}")
-        numbers = (torch.tensor(n, dtype=torch.float64) for n in (actual, expected))
-        if not bool(close(*numbers, 1e-5 if tolerance is None else tolerance)):
+        mine, ours = (torch.tensor(number, dtype=torch.float64) for number in (actual, expected))
+        if not bool(close(mine, ours, 1e-5 if tolerance is None else tolerance)):
             _differ(what, show(actual), show(expected))
     elif isinstance(expected, (list, tuple)):
         if type(actual) is not type(expected) or len(actual) != len(expected):

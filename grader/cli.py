@@ -5,13 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from grader.kit import Kit, KitError, find_root
 
-app = typer.Typer(no_args_is_help=False, add_completion=False, help="Torch Kata: exercises that grade themselves.")
+app = typer.Typer(
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Torch Kata: exercises that grade themselves.",
+)
 release = typer.Typer(help="Make what learners or other systems get.")
 app.add_typer(release, name="release")
 
@@ -29,7 +34,7 @@ def kit() -> Kit:
         stop(str(error))
 
 
-def stop(message: str, status: int = 2) -> None:
+def stop(message: str, status: int = 2) -> NoReturn:
     """Say why, and end."""
     typer.secho(message, err=True, fg=typer.colors.RED)
     raise typer.Exit(status)
@@ -54,6 +59,30 @@ def validate(
     print("\r", end="", file=sys.stderr)
     print_findings(found)
     raise typer.Exit(1 if any(f.gaps for f in found) else 0)
+
+
+@app.command()
+def grade(
+    submissions: Annotated[Path, typer.Argument(help="A folder with a folder for each student.")],
+    out: Annotated[Path, typer.Option(help="Where results go; the same folder again resumes.")],
+    sections: Annotated[str, typer.Option(help="Sections, with commas; all by default (s02,s03 is enough).")] = "",
+    jobs: Jobs = CORES,
+    seed: Annotated[int | None, typer.Option(help="For the checks' inputs; drawn anew for each batch.")] = None,
+    sandbox: Annotated[str, typer.Option(help="bubblewrap, uid (root in a container) or none.")] = "bubblewrap",
+    trust: Annotated[
+        bool, typer.Option("--trust", help="With --sandbox none: this code may do anything here.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Start anew; what is in the folder is moved aside.")] = False,
+) -> None:
+    """Grade a folder of submissions, each in a sandbox of its own."""
+    from grader.grading.command import GradingError, grade_folder
+
+    here = kit()
+    try:
+        chosen = here.select([name for name in sections.split(",") if name])
+        raise typer.Exit(grade_folder(here, chosen, submissions, out, jobs, seed, sandbox, trust, force))
+    except (KitError, GradingError) as error:
+        stop(str(error))
 
 
 @release.command("exercises")

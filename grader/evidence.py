@@ -142,7 +142,8 @@ class _Encoder:
                 with torch._C.DisableTorchFunctionSubclass():
                     held = self.tensor(value.detach().as_subclass(torch.Tensor), "tensor") or held
             else:
-                for base in (bool, int, float, str, bytes, list, tuple, dict):
+                bases: tuple[Any, ...] = (int, float, str, bytes, list, tuple, dict)
+                for base in bases:
                     if isinstance(value, base) and kind is not base:
                         held = self.node(base(value), depth + 1)
                         break
@@ -279,8 +280,10 @@ class _Decoder:
         raw = self.take(size)
         sizes = self.shape([] if shape is None else shape, kind.itemsize, len(raw))
         if kind.kind == "b":
-            return (np.frombuffer(bytes(raw), np.uint8) != 0).reshape(sizes)
-        return np.frombuffer(bytearray(raw), kind).reshape(sizes)
+            found: np.ndarray[Any, Any] = np.frombuffer(bytes(raw), np.uint8) != 0
+        else:
+            found = np.frombuffer(bytearray(raw), kind)
+        return found.reshape(sizes)
 
     def read_ndarray(self, dtype: Any, shape: Any, size: Any, *, depth: int) -> np.ndarray[Any, Any]:
         return self.array(dtype, size, shape)
@@ -339,7 +342,8 @@ def same(a: Any, b: Any) -> bool:
         if a.dtype.kind not in "fc":
             return bool((a == b).all())
         wide = np.complex128 if a.dtype.kind == "c" else np.float64
-        return bool(close(*(torch.from_numpy(x.astype(wide)) for x in (a, b)), 1e-7 if a.itemsize >= 8 else 1e-5).all())
+        x, y = (torch.from_numpy(array.astype(wide)) for array in (a, b))
+        return bool(close(x, y, 1e-7 if a.itemsize >= 8 else 1e-5).all())
     if isinstance(a, (float, complex, np.inexact)):
         kind = torch.complex128 if isinstance(a, (complex, np.complexfloating)) else torch.float64
         return bool(close(torch.tensor(a, dtype=kind), torch.tensor(b, dtype=kind), 1e-5))

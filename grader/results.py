@@ -84,11 +84,12 @@ class SectionResult:
 
 @dataclass
 class SubmissionResult:
-    """One submission. problems: what was wrong with its files, in sentences."""
+    """One submission. problems: what to know of its files, in sentences; ungraded: some of it could not be graded."""
 
     student: str
     sections: list[SectionResult] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    ungraded: bool = False
 
     @property
     def points(self) -> float:
@@ -104,10 +105,11 @@ class SubmissionResult:
             "points": self.points,
             "max_points": self.max_points,
             "problems": self.problems,
+            "ungraded": self.ungraded,
             "sections": [section.to_json() for section in self.sections],
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> SubmissionResult:
         sections = [SectionResult.from_json(section) for section in data["sections"]]
-        return cls(data["student"], sections, list(data["problems"]))
+        return cls(data["student"], sections, list(data["problems"]), bool(data["ungraded"]))

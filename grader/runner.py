@@ -19,6 +19,7 @@ from grader.kit import Check, Exercise, Kit, KitError, Section
 from grader.results import CheckResult, ExerciseResult, Outcome, SectionResult
 from grader.solutions import Reply, Solution
 from grader.student import LearnerStopped, Shared, Student, stub_source
+from grader.text import tidy
 
 MAX_OUTPUT = 4_000  # characters of what the learner's code printed, kept with a check
 MAX_MESSAGE = 4_000  # characters
@@ -142,7 +143,7 @@ def _stopped(student: Student, check: Check, reply: Reply) -> tuple[Outcome, str
 
 
 def preliminary(kit: Kit, section: Section, exercise: Exercise, solution: Solution) -> Trial | None:
-    """What can be said of an exercise without running it: broken, missing, still to do, or not callable as it must be."""
+    """What can be said of an exercise without running it: broken, missing, still to do, not callable as it must be."""
     source = solution.source
     name, file = exercise.name, Path(source.filename).name
     if name not in source.defined or (source.definition(name) is None and source.problem(name)):
@@ -229,11 +230,3 @@ def collect(section: Section, results: Iterator[tuple[Check, Trial, CheckResult]
     for check, _, result in results:
         found[check.exercise].checks.append(result)
     return SectionResult(section.name, list(found.values()))
-
-
-def tidy(text: str, limit: int) -> str:
-    """Text of a learner's making as it may be shown anywhere: no control characters, no lone surrogates, cut."""
-    if len(text) > limit:
-        text = text[:limit] + "... (cut)"
-    text = text.encode("utf-8", "replace").decode("utf-8")
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)

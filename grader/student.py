@@ -32,7 +32,7 @@ class LearnerStopped(Exception):
 class Shared:
     """What the checks of one section share: results of `@shared` functions, with the replies behind them."""
 
-    results: dict[str, tuple[list[Reply], Any, BaseException | None]] = field(default_factory=dict)
+    results: dict[str, tuple[list[Reply], Any, Exception | None]] = field(default_factory=dict)
 
 
 class Room:
@@ -160,7 +160,8 @@ class Student:
         """The result of a `@shared` function, run at most once; its evidence is part of this check's evidence."""
         key = f"{self._check.exercise}.{function.__qualname__}"
         if key not in self._shared.results:
-            start, value, error = len(self._log), None, None
+            start, value = len(self._log), None
+            error: Exception | None = None
             try:
                 value = self._resolve(function, function.__qualname__)
             except Exception as raised:
@@ -168,10 +169,10 @@ class Student:
             self._shared.results[key] = (self._log[start:], value, error)
         else:
             self._log += self._shared.results[key][0]
-        _, value, error = self._shared.results[key]
-        if error is not None:
-            raise error
-        return copy.deepcopy(value)
+        _, kept, failure = self._shared.results[key]
+        if failure is not None:
+            raise failure
+        return copy.deepcopy(kept)
 
     def _resolve(self, function: Callable[..., Any], name: str) -> Any:
         """Call a check, or a fixture, with what its parameters name."""

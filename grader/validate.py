@@ -159,12 +159,12 @@ def _exercise(root: Path, section_name: str, exercise_name: str, seed: int) -> J
 
     stub = kit.exercises / f"{section_name}.py"
     if seed == 0 and stub.is_file():
-        wrong = [f"{check} is {outcome}" for check, outcome, _ in outcomes(stub) if outcome != "todo"]
+        wrong = [f"{name} is {outcome}" for name, outcome, _ in outcomes(stub) if outcome != "todo"]
         job.gaps += [f"{place}: on the stub {text}, not todo" for text in wrong]
-    for check, outcome, message in outcomes(kit.reference / f"{section_name}.py"):
+    for name, outcome, message in outcomes(kit.reference / f"{section_name}.py"):
         if outcome != "passed":
             job.reference = False
-            job.gaps.append(f"{place}: the reference: {check} {outcome}: {message}")
+            job.gaps.append(f"{place}: the reference: {name} {outcome}: {message}")
     for variant in load_variants(kit, section_name, "alternatives"):
         if variant.exercise == exercise_name:
             failure = first_failure(kit, section, variant, functions, seed)

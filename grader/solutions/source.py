@@ -11,6 +11,7 @@ import __future__
 import ast
 import builtins
 import dis
+import itertools
 import re
 import types
 import warnings
@@ -193,7 +194,7 @@ class Source:
 def _cells(text: str) -> Iterator[tuple[int, str]]:
     """The cells of a percent-format file with the number of lines before each; one cell where there are no marks."""
     starts = [0, *(match.start() for match in CELL.finditer(text)), len(text)]
-    for start, end in zip(starts, starts[1:], strict=False):
+    for start, end in itertools.pairwise(starts):
         if text[start:end].strip():
             yield text.count("\n", 0, start), text[start:end]
 

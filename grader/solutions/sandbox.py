@@ -1,0 +1,316 @@
+"""How a sandbox is started: the three levels, their command lines, and the self-test that each must pass.
+
+- `bubblewrap`: its own namespaces, no network, read-only binds of the system, the interpreter and the environment, one
+  small tmpfs to write to, another uid. Bubblewrap is never left running as uid 0: root either drops to another uid
+  first or, where others cannot read the interpreter (below /root, say), starts it without a user namespace and drops
+  inside, with setpriv.
+- `uid`: for root inside a container where namespaces are refused: another uid, and a filter of system calls.
+- `none`: nothing but another process, for one's own code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import site
+import socket
+import stat
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+LEVELS = ("bubblewrap", "uid", "none")
+HOME = "/home/kata"
+CODE = "/kata"
+SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/alternatives")
+DEVICES = ("null", "zero", "full", "random", "urandom")
+FIRST_UID, UIDS = 61184, 4096  # what systemd gives to dynamic users: no account has them
+TMPFS = 128 * 2**20  # bytes
+# All that the worker needs of this package.
+WORKER_FILES = (
+    *("__init__.py", "evidence.py", "solutions/__init__.py", "solutions/source.py", "solutions/execution.py"),
+    *("solutions/syscalls.py", "solutions/worker.py"),
+)
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+class SandboxError(Exception):
+    """No sandbox of that level can be had here; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """Starts processes at one level. uid: the one that they get, None for our own."""
+
+    level: str
+    prefix: tuple[str, ...] = ()
+    uid: int | None = None
+    drop_first: bool = False
+    home: str = HOME
+    code: str = CODE
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def python(self, script: str, arguments: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        """Start our Python on a script inside the sandbox."""
+        command = [*self.prefix, sys.executable, "-I", "-B", "-c", script, *arguments]
+        if self.drop_first:
+            options |= {"user": self.uid, "group": self.uid, "extra_groups": []}
+        return subprocess.Popen(command, env=self.environment, cwd="/", start_new_session=True, **options)
+
+    def close(self) -> None:
+        """Remove what was made for it, and whatever still runs under its uid."""
+        if self.level == "uid" and self.uid is not None:
+            _kill_all_of(self.uid)
+        if self.level != "bubblewrap":
+            shutil.rmtree(self.home, ignore_errors=True)
+
+
+def launcher(level: str, slot: int = 0) -> Launcher:
+    """A launcher of that level. slot: sandboxes that run at once have different ones, and so different uids."""
+    environment = {
+        **{"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "Agg"},
+        **{name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")},
+    }
+    for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # a machine that needs them computes wrongly without
+        if name in os.environ:
+            environment[name] = os.environ[name]
+    uid = FIRST_UID + (os.getpid() + slot) % UIDS
+    if level == "bubblewrap":
+        return _bubblewrap(environment, uid)
+    home = tempfile.mkdtemp(prefix="torch-kata-")
+    environment |= {"HOME": home, "TMPDIR": home}
+    if level == "uid":
+        if os.geteuid() != 0:
+            raise SandboxError("the uid level needs root (it is meant for the inside of a container)")
+        if private := _private(_roots()):
+            raise SandboxError(
+                f"the uid level needs an interpreter that other users can read, and {private} keeps them out:"
+                " install Python and the environment elsewhere, or grade with --sandbox bubblewrap"
+            )
+        os.chown(home, uid, uid)
+        code = Path(home, "code")
+        _copy_worker(code)
+        return Launcher("uid", (), uid, True, home, str(code), environment)
+    return Launcher("none", (), None, False, home, str(PACKAGE.parent), environment)
+
+
+def _bubblewrap(environment: dict[str, str], uid: int) -> Launcher:
+    program = shutil.which("bwrap")
+    if program is None:
+        raise SandboxError(
+            "bubblewrap is not installed: on Debian or Ubuntu type `sudo apt-get install bubblewrap`"
+            " (or grade your own code with --sandbox none --trust)"
+        )
+    environment = {**environment, "HOME": HOME, "TMPDIR": HOME}
+    root = os.geteuid() == 0
+    roots = _roots()
+    inside = root and _private([*roots, str(PACKAGE)]) is not None
+    arguments = [program, "--die-with-parent", "--new-session", "--clearenv"]
+    if inside:
+        for namespace in ("pid", "net", "ipc", "uts", "cgroup-try"):
+            arguments.append(f"--unshare-{namespace}")
+        for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
+            arguments += ["--cap-add", capability]
+    else:
+        arguments.append("--unshare-all")
+    made: set[str] = set()
+
+    def parents(path: str) -> None:
+        for parent in reversed(Path(path).parents):
+            if str(parent) != "/" and str(parent) not in made:
+                made.add(str(parent))
+                arguments.extend(["--perms", "0755", "--dir", str(parent)])
+
+    for name in SYSTEM:
+        if os.path.islink(name):
+            arguments += ["--symlink", os.readlink(name), name]
+        elif os.path.exists(name):
+            parents(name)
+            arguments += ["--ro-bind", name, name]
+        made.add(name)
+    for path in roots:
+        if not any(path == known or path.startswith(f"{known}/") for known in ("/usr", "/lib")):
+            parents(path)
+            arguments += ["--ro-bind", path, path]
+            made.add(path)
+    for name in WORKER_FILES:
+        parents(f"{CODE}/grader/{name}")
+        arguments += ["--ro-bind", str(PACKAGE / name), f"{CODE}/grader/{name}"]
+    for name in DEVICES:
+        parents(f"/dev/{name}")
+        arguments += ["--dev-bind", f"/dev/{name}", f"/dev/{name}"]
+    parents(HOME)
+    arguments += ["--proc", "/proc", "--size", str(TMPFS), "--perms", "1777", "--tmpfs", HOME]
+    arguments += ["--remount-ro", "/", "--chdir", HOME]
+    for key, value in environment.items():
+        arguments += ["--setenv", key, value]
+    arguments.append("--")
+    if inside:
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            raise SandboxError("setpriv is not installed: on Debian or Ubuntu type `apt-get install util-linux`")
+        arguments += [setpriv, f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--bounding-set=-all"]
+        arguments += ["--inh-caps=-all", "--no-new-privs"]
+    return Launcher("bubblewrap", tuple(arguments), uid if root else None, root and not inside, HOME, CODE, {})
+
+
+def _roots() -> list[str]:
+    """The folders that hold the interpreter and its packages; none contains another."""
+    found = {sys.prefix, sys.base_prefix, sys.exec_prefix, sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")}
+    found |= {str(Path(sys.executable).resolve().parent.parent)}
+    if site.ENABLE_USER_SITE:
+        found.add(site.getusersitepackages())
+    paths = sorted({str(Path(path).resolve()) for path in found if os.path.isdir(path)} | {sys.prefix})
+    return [p for p in paths if not any(p != other and p.startswith(f"{other}/") for other in paths)]
+
+
+def _private(paths: list[str]) -> str | None:
+    """The first folder on the way to these paths that other users may not enter or read."""
+    for path in paths:
+        for folder in (*reversed(Path(path).parents), Path(path)):
+            needed = stat.S_IXOTH | (stat.S_IROTH if str(folder) == path else 0)
+            with contextlib.suppress(OSError):
+                if folder.stat().st_mode & needed != needed:
+                    return str(folder)
+    return None
+
+
+def _copy_worker(folder: Path) -> None:
+    for name in WORKER_FILES:
+        target = folder / "grader" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(PACKAGE / name, target)
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def _kill_all_of(uid: int) -> None:
+    import psutil
+
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.uids().real == uid:
+                process.kill()
+
+
+# --------------------------------------------------------------------------------------------------- self-test
+
+_ATTEMPTS = """
+import json, os, socket, sys
+reference, port, judge, started = json.loads(sys.argv[1])
+def attempt(what):
+    try:
+        return bool(what())
+    except Exception:
+        return False
+def listener():
+    with socket.create_connection(("127.0.0.1", port), 1):
+        return True
+def core_pattern():
+    os.close(os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY))
+    return True
+def elsewhere():
+    for folder in ("/", "/usr", "/var/tmp", "/kata", os.path.dirname(reference)):
+        try:
+            with open(os.path.join(folder, f"torch-kata-{os.getpid()}"), "w"):
+                pass
+            os.unlink(os.path.join(folder, f"torch-kata-{os.getpid()}"))
+            return True
+        except OSError:
+            pass
+    return False
+def judge_is_there():
+    os.kill(judge, 0)
+    with open(f"/proc/{judge}/stat") as file:  # another process may have that number in here
+        return file.read().rsplit(")", 1)[1].split()[19] == started
+sys.path.insert(0, sys.argv[2])
+from grader.solutions.syscalls import refuse_system_calls
+refuse_system_calls()
+print(json.dumps({
+    "read a reference": attempt(lambda: open(reference, "rb").read(1) or True),
+    "reach a listener on this machine": attempt(listener),
+    "signal another process": attempt(judge_is_there),
+    "open core_pattern for writing": attempt(core_pattern),
+    "write outside its own folder": attempt(elsewhere),
+    "be root": attempt(lambda: os.getuid() == 0 and sys.argv[3] == "root"),
+}))
+"""
+
+
+def self_test(level: str, secrets: list[Path]) -> None:
+    """Try from the inside what must not be possible. secrets: files that nobody inside may read.
+
+    Raises SandboxError if something is possible, or if the sandbox does not start at all.
+    """
+    if level == "none":
+        return
+    start = launcher(level)
+    try:
+        for secret in secrets:
+            found = _attempt(start, secret)
+            possible = [what for what, done in found.items() if done]
+            if possible:
+                raise SandboxError(
+                    f"at the level {level}, a submission could {' and '.join(possible)} ({secret}): refusing to grade."
+                    + (f" Keep other users out of it: chmod -R go= {secret.parent}" if level == "uid" else "")
+                )
+    finally:
+        start.close()
+
+
+def _attempt(start: Launcher, secret: Path) -> dict[str, bool]:
+    with _listener() as port:
+        process = start.python(
+            _ATTEMPTS,
+            [
+                json.dumps([str(secret), port, os.getpid(), _started(os.getpid())]),
+                start.code,
+                "root" if os.geteuid() == 0 else "user",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        try:
+            out, err = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise SandboxError(f"the sandbox ({start.level}) does not answer") from None
+    try:
+        answer = json.loads(out.splitlines()[-1])
+        return {str(what): bool(done) for what, done in answer.items()}
+    except (ValueError, IndexError, AttributeError):
+        raise SandboxError(_explain(start.level, err.decode(errors="replace"))) from None
+
+
+def _started(pid: int) -> str:
+    """When a process started, in ticks since boot: the same number inside and outside a pid namespace."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+    return ""
+
+
+@contextlib.contextmanager
+def _listener() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def _explain(level: str, error: str) -> str:
+    """What to do about a sandbox that does not start."""
+    said = error.strip().splitlines()[-1] if error.strip() else "no message"
+    advice = ""
+    if "ermission denied" in error or "not permitted" in error or "No permissions" in error:
+        advice = (
+            "\nThis machine refuses user namespaces to it. On Ubuntu 23.10 or later give bwrap an AppArmor profile"
+            " (/etc/apparmor.d/bwrap with `userns,`; docs/security.md has it); inside a container, where Docker's"
+            " default profile refuses them, grade as root with --sandbox uid."
+        )
+    return f"the sandbox ({level}) does not start: {said}{advice}"

@@ -1,0 +1,183 @@
+"""The process inside the sandbox: runs a learner's file and its probes, and answers with evidence.
+
+It decides nothing, and whatever it says is believed only as far as it proves something. It imports torch once and forks
+once a section, which imports the learner's file, and once an exercise, which runs its probes one after the other. Only
+one of these processes reads commands at any time: the innermost; when it ends, for whatever reason, its parent says so
+and reads on.
+
+    commands (pickled, from the judge)              answers (evidence)
+    section(id, name, text, exercises, failures)    importing(id, line) ..., imported(id, failures, seconds)
+    exercise(id)                                    started(id)
+    probe(id, request)                              reply(id, ...)
+    end(id)                                         ended(level, status), by the parent of whoever ended
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import pickle
+import resource
+import struct
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from grader import evidence
+from grader.solutions import Raised, Reply, Request
+from grader.solutions.execution import Loaded, execute, load
+from grader.solutions.source import Source
+from grader.solutions.syscalls import refuse_system_calls
+
+LENGTH = struct.Struct(">I")
+
+
+class Channel:
+    """Commands in, answers out, both prefixed with their length."""
+
+    def __init__(self, commands: int, answers: int) -> None:
+        self.commands = commands
+        self.answers = answers
+
+    def read(self) -> Any:
+        (size,) = LENGTH.unpack(self._exactly(LENGTH.size))
+        return pickle.loads(self._exactly(size))
+
+    def _exactly(self, size: int) -> bytes:
+        parts = []
+        while size:
+            part = os.read(self.commands, min(size, 2**20))
+            if not part:
+                os._exit(0)  # the judge is gone
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def write(self, *answer: Any) -> None:
+        message = evidence.encode(list(answer))
+        data = memoryview(LENGTH.pack(len(message)) + message)
+        while data:
+            data = data[os.write(self.answers, data) :]
+
+
+def main(commands: int, answers: int, home: str, modules: list[str], processes: int, memory: int) -> NoReturn:
+    """Answer commands until told to end.
+
+    home: the writable folder; modules: imported before any fork; processes and memory (bytes): a section's limits.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    for module in modules:
+        importlib.import_module(module)
+    os.chdir(home)
+    quiet = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(quiet, 0)  # input() must not read the judge's commands
+    filtered = refuse_system_calls()
+    channel = Channel(commands, answers)
+    channel.write("ready", torch.__version__.split("+")[0], filtered)
+    gc.collect()
+    gc.freeze()
+    while True:
+        kind, *rest = channel.read()
+        if kind == "end":
+            os._exit(0)
+        if kind == "section":
+            _fork(channel, "section", _section, home, processes, memory, *rest)
+        elif kind == "clean":
+            _fork(channel, "clean", _clean, processes, memory, *rest)
+
+
+def _fork(channel: Channel, level: str, body: Any, *arguments: Any) -> None:
+    """Run `body` in a new process, and tell how that ended."""
+    child = os.fork()
+    if child == 0:
+        try:
+            body(channel, *arguments)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    channel.write("ended", level, os.waitstatus_to_exitcode(status))
+
+
+def _limit(processes: int, memory: int) -> None:
+    """Limits relative to what torch has mapped already: absolute ones would stop torch itself."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    data, space = (int(status[key].split()[0]) * 1024 for key in ("VmData", "VmSize"))
+    limits = {
+        resource.RLIMIT_DATA: data + memory,
+        resource.RLIMIT_AS: space + 4 * memory,
+        resource.RLIMIT_FSIZE: 16 * 2**20,
+        resource.RLIMIT_NOFILE: 256,
+        resource.RLIMIT_CORE: 0,
+    }
+    if processes:
+        limits[resource.RLIMIT_NPROC] = processes
+    for which, limit in limits.items():
+        _, hard = resource.getrlimit(which)
+        allowed = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(which, (allowed, allowed))
+
+
+def _section(
+    channel: Channel,
+    home: str,
+    processes: int,
+    memory: int,
+    number: int,
+    name: str,
+    text: str,
+    exercises: list[str],
+    failures: dict[int, str],
+) -> None:
+    """Import a learner's file, then run exercises until told to end."""
+    if sys.platform == "linux":
+        _limit(processes, memory)
+    path = Path(home, f"{name}.py")  # inspect.getsource, and so torch.jit.script, want a file
+    path.write_text(text, encoding="utf-8", errors="replace")
+    known = {line: Reply("broken", detail=detail) for line, detail in failures.items()}
+    loaded = load(Source(text, str(path)), exercises, known, lambda line: channel.write("importing", number, line))
+    sys.stdout.flush()
+    channel.write("imported", number, {line: reply.detail for line, reply in loaded.failures.items()})
+    while True:
+        kind, *rest = channel.read()
+        if kind == "exercise":
+            _fork(channel, "exercise", _exercise, loaded, *rest)
+        else:
+            os._exit(0)
+
+
+def _exercise(channel: Channel, loaded: Loaded, number: int) -> None:
+    """Run probes until told to end."""
+    channel.write("started", number)
+    while True:
+        command = channel.read()
+        if command[0] != "probe":
+            os._exit(0)
+        _probe(channel, command[1], command[2], loaded.module, loaded.source.filename)
+
+
+def _clean(channel: Channel, processes: int, memory: int, number: int, pickled: bytes) -> None:
+    """Run one probe that never sees a learner's file."""
+    if sys.platform == "linux":
+        _limit(processes, memory)
+    _probe(channel, number, pickled, None, "")
+    os._exit(0)
+
+
+def _probe(channel: Channel, number: int, pickled: bytes, module: Any, filename: str) -> None:
+    request: Request = pickle.loads(pickled)
+    reply = execute(request, module, filename)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        channel.write("reply", number, *_as_data(reply))
+    except evidence.EvidenceError as error:
+        channel.write("reply", number, *_as_data(Reply("raised", raised=Raised("EvidenceError", (), str(error)))))
+
+
+def _as_data(reply: Reply) -> tuple[Any, ...]:
+    raised = reply.raised
+    told = None if raised is None else [raised.type, list(raised.bases), raised.message, raised.line, raised.trace]
+    return reply.status, reply.value, told, reply.detail, reply.seconds
