@@ -75,13 +75,32 @@ def grade(
     force: Annotated[bool, typer.Option("--force", help="Start anew; what is in the folder is moved aside.")] = False,
 ) -> None:
     """Grade a folder of submissions, each in a sandbox of its own."""
-    from grader.grading.command import GradingError, grade_folder
+    from grader.grading.command import GradingError
+    from grader.grading.command import grade as run
 
     here = kit()
     try:
         chosen = here.select([name for name in sections.split(",") if name])
-        raise typer.Exit(grade_folder(here, chosen, submissions, out, jobs, seed, sandbox, trust, force))
+        status = run(
+            here, chosen, submissions, out, jobs=jobs, seed=seed, sandbox=sandbox, trust=trust, force=force
+        )
+        raise typer.Exit(status)
     except (KitError, GradingError) as error:
+        stop(str(error))
+
+
+@app.command()
+def regrade(
+    out: Annotated[Path, typer.Argument(help="The --out folder of a `grader grade`.")],
+    jobs: Jobs = CORES,
+) -> None:
+    """Judge the stored evidence again with the checks as they are now; no learner's code runs."""
+    from grader.grading.command import GradingError
+    from grader.grading.command import regrade as run
+
+    try:
+        raise typer.Exit(run(kit(), out, jobs=jobs))
+    except GradingError as error:
         stop(str(error))
 
 

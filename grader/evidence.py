@@ -253,7 +253,8 @@ class _Decoder:
         for n in self.plain(shape, list):
             if type(n) is not int or not 0 <= n < 2**40:
                 _refuse("no such shape")
-        if len(shape) > 64 or math.prod(shape) * item_size != size:
+        # An empty tensor may have a large dimension too, and whoever sums over the empty one would get it.
+        if len(shape) > 64 or math.prod(shape) * item_size != size or math.prod(n or 1 for n in shape) > MAX_MESSAGE:
             _refuse("a shape that does not fit its buffer")
         return list(shape)
 

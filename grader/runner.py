@@ -18,6 +18,7 @@ from grader.checks import CheckFailed
 from grader.kit import Check, Exercise, Kit, KitError, Section
 from grader.results import CheckResult, ExerciseResult, Outcome, SectionResult
 from grader.solutions import Reply, Solution
+from grader.solutions.recorded import MustRun
 from grader.student import LearnerStopped, Shared, Student, stub_source
 from grader.text import tidy
 
@@ -105,6 +106,8 @@ def try_check(
 
 def _verdict(student: Student, check: Check, error: Exception) -> tuple[Outcome, str]:
     """Outcome and sentence for what a check raised."""
+    if isinstance(error, MustRun):
+        return "not_reached", "must be run again: its probe or its inputs have changed since it was graded"
     last = student._log[-1] if student._log else None
     stopped = error.reply if isinstance(error, LearnerStopped) else None
     if last is not None and last.exception is error:

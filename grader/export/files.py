@@ -4,58 +4,72 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import io
 import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import IO
 
 from grader import __version__
 from grader.results import SubmissionResult
 from grader.text import tidy
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file under another name and rename it, so that nobody ever sees half of it."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", newline="", delete=False) as file:
+class ResultFiles:
+    """Writes both files as results come, under other names, and renames them at the end. A context manager.
+
+    `results.json` is the contract that docs/results.schema.json describes; `grades.csv` has a line a student, a column
+    for each section and the total.
+    """
+
+    def __init__(self, folder: Path, sections: list[str], seed: int, sandbox: str) -> None:
+        self._folder = folder
+        self._sections = sections
+        self._head = {"kit": __version__, "seed": seed, "sandbox": sandbox}
+
+    def __enter__(self) -> ResultFiles:
+        self._json, self._csv = (self._open() for _ in range(2))
+        self._json.write(json.dumps(self._head)[:-1] + ', "submissions": [')
+        self._separator = "\n"
+        self._rows = csv.writer(self._csv, lineterminator="\n")
+        self._rows.writerow(["student", *self._sections, "total"])
+        return self
+
+    def _open(self) -> IO[str]:
+        return tempfile.NamedTemporaryFile(
+            "w", dir=self._folder, prefix=".", encoding="utf-8", errors="replace", newline="", delete=False
+        )
+
+    def add(self, submission: SubmissionResult) -> None:
+        """One more submission."""
+        self._json.write(self._separator + json.dumps(submission.to_json(), ensure_ascii=False))
+        self._separator = ",\n"
+        points = {section.section: number(section.points) for section in submission.sections}
+        row = [defused(submission.student), *(points.get(name, "0") for name in self._sections)]
+        self._rows.writerow([*row, number(submission.points)])
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
-            file.write(text)
-            file.close()
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                os.unlink(file.name)
-            raise
-
-
-def results_json(submissions: list[SubmissionResult], seed: int, sandbox: str) -> dict[str, Any]:
-    """The contract that docs/results.schema.json describes."""
-    return {
-        "kit": __version__,
-        "seed": seed,
-        "sandbox": sandbox,
-        "submissions": [submission.to_json() for submission in submissions],
-    }
+            if kind is None:
+                self._json.write("\n]}\n")
+                for file, name in ((self._json, "results.json"), (self._csv, "grades.csv")):
+                    file.close()
+                    os.chmod(file.name, 0o644)
+                    os.replace(file.name, self._folder / name)
+        finally:
+            for file in (self._json, self._csv):
+                with contextlib.suppress(OSError):
+                    file.close()
+                with contextlib.suppress(OSError):
+                    os.unlink(file.name)
 
 
 def read_results(path: Path) -> list[SubmissionResult]:
-    """What `results_json` wrote."""
+    """What results.json holds."""
     return [SubmissionResult.from_json(row) for row in json.loads(path.read_text(encoding="utf-8"))["submissions"]]
-
-
-def grades_csv(submissions: list[SubmissionResult], sections: list[str]) -> str:
-    """One line a student: a column for each section and the total."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["student", *sections, "total"])
-    for submission in submissions:
-        points = {section.section: section.points for section in submission.sections}
-        writer.writerow(
-            [defused(submission.student), *(number(points.get(s, 0)) for s in sections), number(submission.points)]
-        )
-    return out.getvalue()
 
 
 def number(points: float) -> str:

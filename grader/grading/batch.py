@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.grading.intake import Submission
-from grader.grading.judge import Graded, Job, judge, missing, warm_up
+from grader.grading.judge import Graded, Job, judge, missing
 from grader.grading.store import Keys, Store
 from grader.kit import Kit, Section
 from grader.results import SubmissionResult
@@ -24,7 +24,10 @@ TRIES = 2  # a job that took its judge down with it this often is given up
 
 @dataclass
 class Batch:
-    """What is to be graded, how, and where what comes of it is kept."""
+    """What is to be graded, how, and where what comes of it is kept.
+
+    sandbox: a level, or `recorded` to judge the evidence in the store again.
+    """
 
     kit: Kit
     sections: dict[str, Section]
@@ -35,49 +38,57 @@ class Batch:
     jobs: int
     cache: Path | None = None
 
-    def run(self, tell: Callable[[int, int, int], None] = lambda done, known, of: None) -> list[SubmissionResult]:
-        """Grade what is not graded yet. tell: called with submissions done, those known before, and all."""
-        keys = Keys(self.kit, self.seed)
-        plan = {
-            s.student: {name: keys.key(name, s.files.get(name)) for name in self.sections} for s in self.submissions
-        }
-        open_jobs: list[Job] = []
-        for submission in self.submissions:
-            wanted = plan[submission.student]
-            self.store.attempt(submission.student, wanted, submission.problems)
-            absent = {
-                wanted[name]: missing(section)
-                for name, section in self.sections.items()
-                if name not in submission.files and self.store.known(wanted[name]) is None
-            }
-            self.store.keep(absent)
-            todo = tuple(name for name in self.sections if self.store.known(wanted[name]) is None)
-            if todo:
-                files = {name: submission.files[name] for name in todo}
-                job = Job(
-                    self.kit.root, submission.student, files, todo, self.seed, self.sandbox, len(open_jobs), self.cache
-                )
-                open_jobs.append(job)
-        known = len(self.submissions) - len(open_jobs)
-        tell(known, known, len(self.submissions))
-        given_up: dict[str, str] = {}
-        for done, (job, graded) in enumerate(self._judge(open_jobs), start=1):
-            if isinstance(graded, Graded):
-                self.store.keep({plan[job.student][result.section]: result for result in graded.sections})
-            else:
-                given_up[job.student] = graded
-            tell(known + done, known, len(self.submissions))
-        return [self._result(submission, plan[submission.student], given_up) for submission in self.submissions]
+    def __post_init__(self) -> None:
+        self._keys = Keys(self.kit, self.seed)
+        self._given_up: dict[str, str] = {}
 
-    def _result(self, submission: Submission, plan: dict[str, str], given_up: dict[str, str]) -> SubmissionResult:
-        result = SubmissionResult(submission.student, problems=list(submission.problems), ungraded=submission.unread)
-        if submission.student in given_up:
-            result.problems.append(f"could not be graded: {given_up[submission.student]}; grade again to retry")
-            result.ungraded = True
-        for name, section in self.sections.items():
-            found = self.store.known(plan[name])
-            result.sections.append(found or missing(section, "could not be graded"))
-        return result
+    def _plan(self, submission: Submission) -> dict[str, str]:
+        """The key of each section's result."""
+        return {name: self._keys.key(name, submission.files.get(name)) for name in self.sections}
+
+    def run(self, tell: Callable[[int, int, int], None] = lambda done, known, of: None) -> None:
+        """Grade what is not graded yet. tell: called with submissions done, those known before, and all."""
+        jobs: list[Job] = []
+        for submission in self.submissions:
+            plan = self._plan(submission)
+            self.store.attempt(submission, plan)
+            open_ones = [name for name in self.sections if not self.store.known(plan[name])]
+            self.store.keep({plan[n]: missing(self.sections[n]) for n in open_ones if n not in submission.files})
+            files = {name: submission.files[name] for name in open_ones if name in submission.files}
+            if files:
+                records = None
+                if self.sandbox == "recorded":
+                    records = {n: self.store.records(self._keys.content(n, text)) for n, text in files.items()}
+                jobs.append(
+                    Job(
+                        self.kit.root, submission.student, files, tuple(files), self.seed, self.sandbox, len(jobs),
+                        self.cache, records,
+                    )
+                )  # fmt: skip
+        known = len(self.submissions) - len(jobs)
+        tell(known, known, len(self.submissions))
+        for done, (job, graded) in enumerate(self._judge(jobs), start=1):
+            if isinstance(graded, Graded):
+                results = {self._keys.key(r.section, job.files[r.section]): r for r in graded.sections}
+                records = {self._keys.content(n, job.files[n]): answers for n, answers in graded.records.items()}
+                self.store.keep(results, records)
+            else:
+                self._given_up[job.student] = graded
+            tell(known + done, known, len(self.submissions))
+
+    def results(self) -> Iterator[SubmissionResult]:
+        """What the store holds of each submission, one at a time."""
+        for submission in self.submissions:
+            result = SubmissionResult(submission.student, [], list(submission.problems), submission.unread)
+            if submission.student in self._given_up:
+                result.problems.append(
+                    f"could not be graded: {self._given_up[submission.student]}; grade again to retry"
+                )
+                result.ungraded = True
+            for name, key in self._plan(submission).items():
+                found = self.store.result(key)
+                result.sections.append(found or missing(self.sections[name], "could not be graded"))
+            yield result
 
     def _judge(self, jobs: list[Job]) -> Iterator[tuple[Job, Graded | str]]:
         """Each job with its results, or with a sentence why there are none, as they come."""
@@ -86,7 +97,7 @@ class Batch:
         while waiting:
             running: dict[Future[Graded], Job] = {}
             context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(min(self.jobs, len(waiting)), context, initializer=warm_up) as pool:
+            with ProcessPoolExecutor(min(self.jobs, len(waiting)), context) as pool:
                 try:
                     while waiting or running:
                         while waiting and len(running) < self.jobs:

@@ -1,4 +1,4 @@
-"""`grader grade`, from a folder of submissions to a folder of results."""
+"""`grader grade` and `grader regrade`: from a folder of submissions, or from a store, to a folder of results."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import secrets
 import sqlite3
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from grader.export.files import grades_csv, results_json, write_whole
+from grader.export.files import ResultFiles
 from grader.grading.batch import Batch
 from grader.grading.intake import IntakeError, read_submissions
 from grader.grading.store import Store, StoreError
 from grader.kit import Kit, Section
-from grader.report.tables import print_grades
-from grader.results import SubmissionResult
+from grader.report.tables import GradeTable
 from grader.solutions.sandbox import LEVELS, SandboxError, self_test
 
 
@@ -25,11 +27,12 @@ class GradingError(Exception):
     """Grading cannot start, or cannot go on; the message says why and how."""
 
 
-def grade_folder(
+def grade(
     kit: Kit,
     sections: dict[str, Section],
     submissions: Path,
     out: Path,
+    *,
     jobs: int,
     seed: int | None,
     sandbox: str,
@@ -42,32 +45,50 @@ def grade_folder(
     if sandbox == "none" and not trust:
         raise GradingError("--sandbox none protects nothing: add --trust if all of this code is your own")
     if sys.platform != "linux" and sandbox != "none":
-        raise GradingError("the sandbox needs Linux (on Windows: WSL); see docs/instructors.md")
-    try:
+        raise GradingError(
+            "the sandbox needs Linux (on Windows: WSL); your own code may run with --sandbox none --trust"
+        )
+    with _explained(out):
         handed_in = read_submissions(submissions, sections)
         _prepare(out, force)
-        self_test(sandbox, _secrets(kit, submissions, out))
         with Store(out) as store:
+            self_test(sandbox, _secrets(kit, submissions, out))
             kept = int(store.setting("seed", str(secrets.randbelow(2**31) if seed is None else seed)))
             if seed is not None and kept != seed:
                 raise GradingError(
                     f"{out} was graded with seed {kept}: leave --seed out to go on, or take another --out"
                 )
+            store.setting("sections", json.dumps(list(sections)))
             store.setting("sandbox", sandbox)
             batch = Batch(kit, sections, handed_in, store, kept, sandbox, jobs, (out / "mistakes").resolve())
-            results = _run(batch)
-        _write(out, results, list(sections), kept, sandbox)
+            return _finish(batch, out, sandbox)
+
+
+def regrade(kit: Kit, out: Path, *, jobs: int) -> int:
+    """Judge the evidence in the store again, with the checks as they are now. No learner's code runs."""
+    if not (out / "store.sqlite").is_file():
+        raise GradingError(f"no store in {out}: give the --out folder of a `grader grade`")
+    with _explained(out), Store(out) as store:
+        seed, sandbox = int(store.setting("seed", "0")), store.setting("sandbox", "bubblewrap")
+        sections = {n: s for n, s in kit.sections.items() if n in json.loads(store.setting("sections", "[]"))}
+        handed_in = list(store.latest_submissions())
+        batch = Batch(kit, sections, handed_in, store, seed, "recorded", jobs, (out / "mistakes").resolve())
+        return _finish(batch, out, sandbox)
+
+
+@contextmanager
+def _explained(out: Path) -> Iterator[None]:
+    """Turn what may go wrong into a sentence that says what was kept and how to go on."""
+    try:
+        yield
     except (IntakeError, StoreError, SandboxError) as error:
         raise GradingError(str(error)) from None
     except KeyboardInterrupt:
-        raise GradingError(f"stopped; what is graded is kept: the same command goes on from there ({out})") from None
+        raise GradingError(f"stopped; what is graded is kept in {out}: the same command goes on from there") from None
     except (OSError, sqlite3.OperationalError) as error:
         raise GradingError(
             f"{error}; what is graded is kept in {out}: mend this, and the same command goes on"
         ) from None
-    print_grades(results)
-    print(f"\n{out}/grades.csv  {out}/results.json")
-    return 1 if any(result.ungraded for result in results) else 0
 
 
 def _prepare(out: Path, force: bool) -> None:
@@ -89,15 +110,12 @@ def _secrets(kit: Kit, submissions: Path, out: Path) -> list[Path]:
     """Files that no submission may read: one of ours, one of the checks, one of another submission, the store."""
     folders = [kit.reference, kit.checks, submissions]
     found = [next((p for p in sorted(folder.rglob("*.py")) if p.is_file()), None) for folder in folders]
-    probe = out / "settings.json"
-    write_whole(probe, json.dumps({"made": time.strftime("%Y-%m-%dT%H:%M:%S")}))
-    return [path.resolve() for path in [*found, probe] if path is not None]
+    return [path.resolve() for path in [*found, out / "store.sqlite"] if path is not None]
 
 
-def _run(batch: Batch) -> list[SubmissionResult]:
+def _finish(batch: Batch, out: Path, sandbox: str) -> int:
+    """Grade with a progress bar, then write and show the results, one submission at a time."""
     columns = (TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"))
-    from rich.console import Console
-
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
         task = progress.add_task("grading", total=len(batch.submissions))
         told = False
@@ -109,9 +127,22 @@ def _run(batch: Batch) -> list[SubmissionResult]:
             told = True
             progress.update(task, completed=done)
 
-        return batch.run(tell)
-
-
-def _write(out: Path, results: list[SubmissionResult], sections: list[str], seed: int, sandbox: str) -> None:
-    write_whole(out / "results.json", json.dumps(results_json(results, seed, sandbox), indent=1, ensure_ascii=False))
-    write_whole(out / "grades.csv", grades_csv(results, sections))
+        batch.run(tell)
+    table = GradeTable(list(batch.sections))
+    ungraded = again = 0
+    with ResultFiles(out, list(batch.sections), batch.seed, sandbox) as files:
+        for result in batch.results():
+            files.add(result)
+            table.add(result)
+            ungraded += result.ungraded
+            again += sum(
+                c.message.startswith("must be run again")
+                for s in result.sections
+                for e in s.exercises
+                for c in e.checks
+            )
+    table.print()
+    print(f"\n{out}/grades.csv  {out}/results.json")
+    if again:
+        print(f"{again} checks must be run again, since their probes or inputs changed: `grader grade` does so")
+    return 1 if ungraded or again else 0

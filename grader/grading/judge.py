@@ -15,6 +15,7 @@ from grader.results import CheckResult, ExerciseResult, Outcome, SectionResult
 
 if TYPE_CHECKING:
     from grader.mistakes import Bank
+    from grader.solutions import Solution
     from grader.solutions.sandboxed import Sandbox
 
 # What a section's code makes torch import, and how long that takes; once in the worker rather than in every fork of it.
@@ -27,7 +28,10 @@ WARM = {
 
 @dataclass(frozen=True)
 class Job:
-    """What a judge needs to know of one submission: its text travels with the job."""
+    """What a judge needs to know of one submission: its text travels with the job.
+
+    records: evidence by section and request, to be judged again; then nothing runs.
+    """
 
     kit: Path
     student: str
@@ -37,14 +41,16 @@ class Job:
     sandbox: str = "bubblewrap"
     slot: int = 0
     cache: Path | None = None
+    records: dict[str, dict[str, bytes]] | None = None
 
 
 @dataclass
 class Graded:
-    """A job's results, one for each of its sections."""
+    """A job's results, one for each of its sections, and the evidence that they rest on, by section and request."""
 
     student: str
     sections: list[SectionResult] = field(default_factory=list)
+    records: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
 
 _BANKS: dict[tuple[Path, int], Bank] = {}
@@ -57,30 +63,42 @@ def judge(job: Job) -> Graded:
     kit = Kit(job.kit)
     chosen = [kit.sections[name] for name in job.sections]
     graded = Graded(job.student)
+    if job.records is not None:
+        from grader.solutions.recorded import RecordedSolution
+        from grader.solutions.source import Source
+
+        for section in chosen:
+            source = Source(job.files[section.name], f"{section.name}.py")
+            kept = RecordedSolution(source, job.records.get(section.name, {}))
+            graded.sections.append(_judge_section(kit, section, kept, job))
+        return graded
     with Sandbox(job.sandbox, modules=_modules(kit, job), slot=job.slot) as box:
-        if any(_something_to_run(job.files.get(section.name)) for section in chosen):
+        if any(job.files[section.name].strip() for section in chosen):
             box.start()  # imports torch there while we import it here
         for section in chosen:
-            text = job.files.get(section.name)
-            graded.sections.append(missing(section) if text is None else _section(kit, section, text, job, box))
+            _run_section(kit, section, job, box, graded)
     return graded
 
 
-def _something_to_run(text: str | None) -> bool:
-    return bool(text and text.strip())
-
-
-def _section(kit: Kit, section: Section, text: str, job: Job, box: Sandbox) -> SectionResult:
-    from grader.mistakes import Bank
-    from grader.runner import collect, run_section
+def _run_section(kit: Kit, section: Section, job: Job, box: Sandbox, graded: Graded) -> None:
+    from grader.solutions.recorded import Recorder
     from grader.solutions.sandboxed import SandboxedSolution
     from grader.solutions.source import Source
+
+    names = [exercise.name for exercise in section.exercises]
+    source = Source(job.files[section.name], f"{section.name}.py")
+    recorder = Recorder(SandboxedSolution(box, source, section.name, names))
+    graded.sections.append(_judge_section(kit, section, recorder, job))
+    graded.records[section.name] = recorder.records
+
+
+def _judge_section(kit: Kit, section: Section, solution: Solution, job: Job) -> SectionResult:
+    from grader.mistakes import Bank
+    from grader.runner import collect, run_section
 
     key = job.kit, job.seed
     if key not in _BANKS:
         _BANKS[key] = Bank(kit, job.seed, job.cache)
-    names = [exercise.name for exercise in section.exercises]
-    solution = SandboxedSolution(box, Source(text, f"{section.name}.py"), section.name, names)
     return collect(section, run_section(kit, section, solution, job.seed, _BANKS[key]))
 
 
@@ -113,11 +131,3 @@ def _modules(kit: Kit, job: Job) -> list[str]:
     texts = [path.read_text(encoding="utf-8") for name in job.sections for path in kit.check_files(name)]
     texts += [job.files[name] for name in job.sections if name in job.files]
     return [module for pattern, module in WARM.items() if any(re.search(pattern, text) for text in texts)]
-
-
-def warm_up() -> None:
-    """Prepare a judge process: one thread, torch imported."""
-    import os
-
-    os.environ["OMP_NUM_THREADS"] = "1"
-    os.environ["TORCH_KATA_JUDGE"] = "1"

@@ -6,29 +6,42 @@ A section's result is kept under a key made of all that it depends on, so that w
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import sqlite3
 import time
+import zlib
+from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 
 from grader import __version__
+from grader.grading.intake import Submission
 from grader.kit import Kit
 from grader.results import SectionResult
 
 SCHEMA_VERSION = 1
 SCHEMA = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE results (key TEXT PRIMARY KEY, section TEXT NOT NULL, result TEXT NOT NULL);
+-- What students handed in: every attempt, and of each section the text and the key of its result.
 CREATE TABLE attempts (
-    id INTEGER PRIMARY KEY, student TEXT NOT NULL, at REAL NOT NULL, content TEXT NOT NULL, problems TEXT NOT NULL,
-    UNIQUE (student, content)
+    id INTEGER PRIMARY KEY, student TEXT NOT NULL, at REAL NOT NULL, digest TEXT NOT NULL, problems TEXT NOT NULL,
+    ungraded INTEGER NOT NULL, UNIQUE (student, digest)
 );
 CREATE TABLE attempt_sections (
-    attempt INTEGER NOT NULL REFERENCES attempts(id), section TEXT NOT NULL, key TEXT NOT NULL,
+    attempt INTEGER NOT NULL REFERENCES attempts(id), section TEXT NOT NULL, text TEXT, key TEXT NOT NULL,
     PRIMARY KEY (attempt, section)
-);
+) WITHOUT ROWID;
+CREATE TABLE texts (digest TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+-- What came of it. A key is made of all that a result depends on.
+CREATE TABLE results (key TEXT PRIMARY KEY, section TEXT NOT NULL, result TEXT NOT NULL) WITHOUT ROWID;
+-- The evidence: what was asked of which text, and the answer, kept once however often it was given.
+CREATE TABLE answers (digest BLOB PRIMARY KEY, answer BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE records (
+    content TEXT NOT NULL, request TEXT NOT NULL, answer BLOB NOT NULL, PRIMARY KEY (content, request)
+) WITHOUT ROWID;
 """
 
 
@@ -43,8 +56,6 @@ class Store:
         self.path = folder / "store.sqlite"
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = open(folder / ".lock", "w")  # noqa: SIM115
-        import fcntl
-
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -52,8 +63,8 @@ class Store:
         try:
             self._db = sqlite3.connect(self.path)
             self._db.execute("PRAGMA journal_mode = WAL")
-            (version,) = self._db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
+            (found,) = self._db.execute("PRAGMA user_version").fetchone()
+            if found == 0:
                 with self._db:
                     self._db.executescript(SCHEMA)
                     self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -61,7 +72,7 @@ class Store:
             raise StoreError(
                 f"{self.path} cannot be read ({error}): move it away, or start anew with --force"
             ) from None
-        if version > SCHEMA_VERSION:
+        if found > SCHEMA_VERSION:
             raise StoreError(f"{self.path} was made by a newer grader: use that one, or another --out")
 
     def __enter__(self) -> Store:
@@ -81,51 +92,98 @@ class Store:
         (value,) = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
         return str(value)
 
-    def attempt(self, student: str, keys: dict[str, str], problems: list[str]) -> None:
-        """Note what a student handed in: the key of each section's result, there or still to come."""
-        content = hashlib.sha256(json.dumps([keys, problems], sort_keys=True).encode()).hexdigest()
+    # -- what was handed in
+
+    def attempt(self, submission: Submission, keys: dict[str, str]) -> None:
+        """Note what a student handed in, unless it is the same as before."""
+        content = json.dumps([{name: text_digest(t) for name, t in submission.files.items()}, submission.problems])
+        digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
         with self._db:
             row = self._db.execute(
-                "INSERT OR IGNORE INTO attempts (student, at, content, problems) VALUES (?, ?, ?, ?) RETURNING id",
-                (student, time.time(), content, json.dumps(problems)),
+                "INSERT INTO attempts (student, at, digest, problems, ungraded) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (student, digest) DO UPDATE SET at = excluded.at RETURNING id",
+                (submission.student, time.time(), digest, json.dumps(submission.problems), submission.unread),
             ).fetchone()
-            if row:
-                rows = [(row[0], section, key) for section, key in keys.items()]
-                self._db.executemany("INSERT INTO attempt_sections VALUES (?, ?, ?)", rows)
+            texts = {name: text_digest(text) for name, text in submission.files.items()}
+            self._db.executemany(
+                "INSERT OR IGNORE INTO texts VALUES (?, ?)", [(texts[n], t) for n, t in submission.files.items()]
+            )
+            self._db.executemany(
+                "INSERT OR REPLACE INTO attempt_sections VALUES (?, ?, ?, ?)",
+                [(row[0], name, texts.get(name), key) for name, key in keys.items()],
+            )
 
-    def known(self, key: str) -> SectionResult | None:
+    def latest_submissions(self) -> Iterator[Submission]:
+        """What every student handed in last."""
+        query = "SELECT id, student, problems, ungraded, MAX(at) FROM attempts GROUP BY student ORDER BY student"
+        for attempt, student, problems, ungraded, _ in self._db.execute(query):
+            rows = self._db.execute(
+                "SELECT section, texts.text FROM attempt_sections JOIN texts ON texts.digest = attempt_sections.text "
+                "WHERE attempt = ? ORDER BY section",
+                (attempt,),
+            )
+            yield Submission(student, dict(rows), json.loads(problems), bool(ungraded))
+
+    # -- what came of it
+
+    def known(self, key: str) -> bool:
+        """Whether there is a result under a key."""
+        return self._db.execute("SELECT 1 FROM results WHERE key = ?", (key,)).fetchone() is not None
+
+    def result(self, key: str) -> SectionResult | None:
         """The result under a key."""
         row = self._db.execute("SELECT result FROM results WHERE key = ?", (key,)).fetchone()
         return SectionResult.from_json(json.loads(row[0])) if row else None
 
-    def keep(self, results: dict[str, SectionResult]) -> None:
-        """Keep results by key, all or none."""
+    def keep(self, results: dict[str, SectionResult], records: dict[str, dict[str, bytes]] | None = None) -> None:
+        """Keep results by key, and the evidence behind them by content and request: all of it or none."""
         rows = [(key, result.section, json.dumps(result.to_json())) for key, result in results.items()]
         with self._db:
             self._db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", rows)
+            for content, answers in (records or {}).items():
+                named = [(request, hashlib.sha256(answer).digest(), answer) for request, answer in answers.items()]
+                self._db.executemany(
+                    "INSERT OR IGNORE INTO answers VALUES (?, ?)", [(name, zlib.compress(a, 1)) for _, name, a in named]
+                )
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO records VALUES (?, ?, ?)",
+                    [(content, request, name) for request, name, _ in named],
+                )
+
+    def records(self, content: str) -> dict[str, bytes]:
+        """The evidence of one text, by request."""
+        query = "SELECT request, answers.answer FROM records JOIN answers ON digest = records.answer WHERE content = ?"
+        return {request: zlib.decompress(answer) for request, answer in self._db.execute(query, (content,))}
+
+
+def text_digest(text: str) -> str:
+    """The name of a text in the store."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Keys:
-    """Makes the keys of results: what a section's checks, the kit, torch and the seed contribute is hashed once."""
+    """Makes the keys of results and of evidence; what all of them share is hashed once."""
 
     def __init__(self, kit: Kit, seed: int) -> None:
-        from importlib.metadata import version
-
         self._versions = f"{__version__} {version('torch')} {version('torchvision')} {seed}"
         self._kit = kit
-        self._sections: dict[str, bytes] = {}
+        self._sections: dict[str, str] = {}
 
     def key(self, section: str, text: str | None) -> str:
-        """The key of the result of this text for this section."""
+        """The key of the result of this text: another check, mistake, version or seed makes another key."""
         if section not in self._sections:
             digest = hashlib.sha256(self._versions.encode())
-            reference = self._kit.stubs
+            stubs = self._kit.stubs
             for path in (
                 *self._kit.check_files(section),
-                reference / f"{section}.py",
-                reference / "mistakes" / f"{section}.py",
+                stubs / f"{section}.py",
+                stubs / "mistakes" / f"{section}.py",
             ):
                 digest.update(path.read_bytes() if path.is_file() else b"")
-            self._sections[section] = digest.digest()
-        content = b"missing" if text is None else text.encode("utf-8", "surrogatepass")
-        return hashlib.sha256(self._sections[section] + hashlib.sha256(content).digest()).hexdigest()
+            self._sections[section] = digest.hexdigest()
+        name = "missing" if text is None else text_digest(text)
+        return hashlib.sha256(f"{section} {self._sections[section]} {name}".encode()).hexdigest()
+
+    def content(self, section: str, text: str) -> str:
+        """The key of the evidence of this text, whatever the checks make of it."""
+        return hashlib.sha256(f"{section} {self._versions} {text_digest(text)}".encode()).hexdigest()

@@ -48,23 +48,33 @@ def print_findings(found: list[Findings]) -> None:
     console.print(f"{len(gaps)} gaps" if gaps else "no gaps")
 
 
-def print_grades(submissions: list[SubmissionResult]) -> None:
+class GradeTable:
     """The class on the terminal: a line a student, a column a section, problems below."""
-    console = Console()
-    table = Table(box=None, pad_edge=False)
-    table.add_column("student", max_width=24, no_wrap=True)
-    sections = submissions[0].sections if submissions else []
-    for section in sections:
-        table.add_column(section.section.split("_")[0], justify="right", no_wrap=True)
-    table.add_column("total", justify="right", no_wrap=True)
-    for submission in submissions[:MOST_ROWS]:
+
+    def __init__(self, sections: list[str]) -> None:
+        self._table = Table(box=None, pad_edge=False)
+        self._table.add_column("student", max_width=24, no_wrap=True)
+        for section in sections:
+            self._table.add_column(section.split("_")[0], justify="right", no_wrap=True)
+        self._table.add_column("total", justify="right", no_wrap=True)
+        self._problems: list[str] = []
+        self._count = 0
+
+    def add(self, submission: SubmissionResult) -> None:
+        """One more student; the first few are shown."""
+        self._count += 1
+        if self._count > MOST_ROWS:
+            return
+        name = tidy(submission.student, 100).replace("\n", " ")
         points = [number(section.points) for section in submission.sections]
-        name = Text(tidy(submission.student, 100).replace("\n", " "))
-        table.add_row(name, *points, f"{number(submission.points)}/{number(submission.max_points)}")
-    console.print(table)
-    if len(submissions) > MOST_ROWS:
-        console.print(f"... and {len(submissions) - MOST_ROWS} more")
-    for submission in submissions[:MOST_ROWS]:
-        for problem in submission.problems:
-            text = f"{tidy(submission.student, 100)}: {tidy(problem, 300)}".replace("\n", " ")
-            console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._table.add_row(Text(name), *points, f"{number(submission.points)}/{number(submission.max_points)}")
+        self._problems += [f"{name}: {tidy(problem, 300)}".replace("\n", " ") for problem in submission.problems]
+
+    def print(self) -> None:
+        """Show it."""
+        console = Console()
+        console.print(self._table)
+        if self._count > MOST_ROWS:
+            console.print(f"... and {self._count - MOST_ROWS} more")
+        for problem in self._problems:
+            console.print(problem, markup=False, highlight=False, soft_wrap=True)
