@@ -40,6 +40,18 @@ def stop(message: str, status: int = 2) -> NoReturn:
     raise typer.Exit(status)
 
 
+@app.callback(invoke_without_command=True)
+def board(context: typer.Context) -> None:
+    """Torch Kata: exercises that grade themselves. Alone, the board: where you stand, and what comes next."""
+    if context.invoked_subcommand is None:
+        from grader.history import History
+        from grader.report.board import board_lines
+
+        here = kit()
+        with History(here.root) as history:
+            print("\n".join(board_lines(here, history.latest())))
+
+
 @app.command()
 def validate(
     sections: Annotated[list[str] | None, typer.Argument(help="Sections, all by default (s02 is enough).")] = None,
@@ -81,9 +93,7 @@ def grade(
     here = kit()
     try:
         chosen = here.select([name for name in sections.split(",") if name])
-        status = run(
-            here, chosen, submissions, out, jobs=jobs, seed=seed, sandbox=sandbox, trust=trust, force=force
-        )
+        status = run(here, chosen, submissions, out, jobs=jobs, seed=seed, sandbox=sandbox, trust=trust, force=force)
         raise typer.Exit(status)
     except (KitError, GradingError) as error:
         stop(str(error))

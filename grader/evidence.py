@@ -80,9 +80,12 @@ class _Encoder:
     def buffer(self, raw: bytes) -> int:
         self.size += len(raw)
         if self.size > MAX_MESSAGE:
-            raise EvidenceError(f"the answer is too large: more than {MAX_MESSAGE // 2**20} MiB")
+            self.refuse()
         self.buffers.append(raw)
         return len(raw)
+
+    def refuse(self) -> NoReturn:
+        raise EvidenceError(f"the answer is too large: more than {MAX_MESSAGE // 2**20} MiB")
 
     def node(self, value: Any, depth: int) -> list[Any]:
         if depth > MAX_DEPTH:
@@ -129,6 +132,8 @@ class _Encoder:
         name = str(value.dtype).removeprefix("torch.")
         if name not in _DTYPES:
             return None
+        if value.numel() * value.dtype.itemsize > MAX_MESSAGE:
+            self.refuse()
         plain = value.detach().cpu().resolve_conj().resolve_neg().contiguous()
         raw = plain.reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b""
         return [tag, name, list(plain.shape), bool(value.requires_grad), self.buffer(raw)]

@@ -15,7 +15,7 @@ import pytest
 from grader.history import History
 from grader.kit import Check, Kit, KitError, Section, find_root
 from grader.mistakes import Bank
-from grader.report.board import print_board
+from grader.report.board import board_lines
 from grader.results import CheckResult
 from grader.runner import ExerciseRun, Trial, load_checks
 from grader.solutions import Solution
@@ -191,7 +191,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if run.is_own_work:
         with History(run.kit.root) as history:
             known = history.latest()
-    print_board(run.kit, known, terminalreporter)
+    terminalreporter.section("Torch Kata", sep="-")
+    for line in board_lines(run.kit, known):
+        terminalreporter.write_line(line)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

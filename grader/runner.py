@@ -149,16 +149,14 @@ def preliminary(kit: Kit, section: Section, exercise: Exercise, solution: Soluti
     """What can be said of an exercise without running it: broken, missing, still to do, not callable as it must be."""
     source = solution.source
     name, file = exercise.name, Path(source.filename).name
-    if name not in source.defined or (source.definition(name) is None and source.problem(name)):
-        if broken := source.problem(name):
-            return Trial("error", f"{file}, line {broken.line}: {broken.message}; so `{name}` cannot be read")
-        if "*" not in source.defined:
-            others = source.defined - {e.name for e in section.exercises}
-            near = difflib.get_close_matches(name, others, 1)
-            hint = (
-                f"did you mean `{name}` where you wrote `{near[0]}`?" if near else "keep the name that the stub gave it"
-            )
-            return Trial("error", f"{file} has no `{name}`: {hint}")
+    definition, broken = source.definition(name), source.problem(name)
+    if broken and (definition is None or definition.lineno < broken.line):
+        return Trial("error", f"{file}, line {broken.line}: {broken.message}; so `{name}` cannot be read")
+    if name not in source.defined and "*" not in source.defined:
+        others = source.defined - {e.name for e in section.exercises}
+        near = difflib.get_close_matches(name, others, 1)
+        hint = f"did you mean `{name}` where you wrote `{near[0]}`?" if near else "keep the name that the stub gave it"
+        return Trial("error", f"{file} has no `{name}`: {hint}")
     if source.is_untouched(name):
         return Trial("todo")
     ours, theirs = stub_source(kit, section.name).parameters(name), source.parameters(name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
 
 from grader.kit import Exercise, Kit, Section
 from grader.results import CheckResult
@@ -10,13 +10,10 @@ from grader.results import CheckResult
 BAR = 20  # characters
 
 
-def print_board(kit: Kit, known: dict[str, dict[str, CheckResult]], terminal: Any) -> None:
-    """Write the board to pytest's terminal reporter (or anything with its section, write_line and write)."""
-    terminal.section("Torch Kata", sep="-")
-    for section in kit.sections.values():
-        terminal.write_line(bar(section, known.get(section.name, {})))
-    terminal.write_line("")
-    terminal.write_line(next_step(kit, known))
+def board_lines(kit: Kit, known: dict[str, dict[str, CheckResult]]) -> list[str]:
+    """The board, at most 80 columns wide. known: results by section and check."""
+    bars = [bar(section, known.get(section.name, {})) for section in kit.sections.values()]
+    return [*bars, "", next_step(kit, known)]
 
 
 def bar(section: Section, results: dict[str, CheckResult]) -> str:
@@ -27,7 +24,7 @@ def bar(section: Section, results: dict[str, CheckResult]) -> str:
     done = sum(is_done(exercise, results) for exercise in section.exercises)
     return (
         f"{section.name:<20} [{'#' * filled}{'.' * (BAR - filled)}] {points:>3.0f}/{most} points"
-        f"  {done}/{len(section.exercises)} exercises"
+        f"  {done:>2}/{len(section.exercises)} exercises"
     )
 
 
@@ -46,7 +43,7 @@ def next_step(kit: Kit, known: dict[str, dict[str, CheckResult]]) -> str:
     return "All done. Well trained!"
 
 
-def line_of(path: Any, exercise: Exercise) -> int:
+def line_of(path: Path, exercise: Exercise) -> int:
     """The line of an exercise in the learner's file, or in the stub if it is not there."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -246,7 +246,7 @@ class Sandbox:
                     if seconds is not None and used - used_before > seconds:
                         raise Trouble("timeout", f"stopped after {seconds:g} s of processor time")
                     if memory > self.limits.memory:
-                        raise Trouble("crashed", f"it used more than {self.limits.memory / 2**30:.0f} GiB of memory")
+                        raise Trouble("crashed", f"it used more than {self.limits.memory / 2**20:.0f} MiB of memory")
 
     def _receive(self) -> bool:
         """Take in what is there of the answers; False at their end."""
@@ -430,9 +430,12 @@ class SandboxedSolution:
     def _wait_for_end(self) -> None:
         """The parent of a process that was told to end, or killed, says so."""
         try:
-            self.sandbox.listen("ended", None, 10.0)
+            answer = self.sandbox.listen("ended", None, 10.0)
         except Trouble:
             self.sandbox.close()
+            return
+        if answer[1:2] == ["section"] and self.sandbox.section is not None:
+            self.sandbox.end_section()
 
     def _end_exercise(self) -> None:
         """Back to the section's process, leaving nothing behind."""

@@ -87,6 +87,8 @@ def main(commands: int, answers: int, home: str, modules: list[str], processes: 
             _fork(channel, "section", _section, home, processes, memory, *rest)
         elif kind == "clean":
             _fork(channel, "clean", _clean, processes, memory, *rest)
+        else:  # meant for a section's process, which is gone
+            channel.write("ended", "section", 1)
 
 
 def _fork(channel: Channel, level: str, body: Any, *arguments: Any) -> None:

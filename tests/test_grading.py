@@ -1,0 +1,216 @@
+"""`grader grade` and `grader regrade`, end to end on the tiny section: a class in, results out."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import ROOT, Run
+
+TINY = ROOT / "tests" / "tiny"
+REFERENCE = (TINY / "reference" / "s01_tiny.py").read_text()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the tiny kit to grade with."""
+    shutil.copytree(TINY, tmp_path / "kit")
+    return tmp_path
+
+
+def hand_in(folder: Path, **files: str | bytes) -> Path:
+    """Submissions: a folder a student, each with one file."""
+    for student, content in files.items():
+        path = folder / "class" / student / "deep" / "s01_tiny.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return folder / "class"
+
+
+def totals(folder: Path) -> dict[str, str]:
+    with open(folder / "out" / "grades.csv", newline="") as file:
+        return {row["student"]: row["total"] for row in csv.DictReader(file)}
+
+
+def results(folder: Path) -> dict[str, Any]:
+    data = json.loads((folder / "out" / "results.json").read_text())
+    return {submission["student"]: submission for submission in data["submissions"]}
+
+
+def grade(grader: Run, folder: Path, *more: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "TORCH_KATA": str(folder / "kit"), "COLUMNS": "80", "NO_COLOR": "1"}
+    return grader("grade", str(folder / "class"), "--out", str(folder / "out"), *more, env=environment, **options)
+
+
+def regrade(grader: Run, folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    return grader("regrade", str(folder / "out"), env={**os.environ, "TORCH_KATA": str(folder / "kit"), **more})
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_a_class_is_graded_resumed_and_regraded(grader: Run, folder: Path) -> None:
+    squared = REFERENCE.replace("return 2 * x", "return x * x")
+    hand_in(
+        folder, ada=REFERENCE, ben=squared, cyd=REFERENCE.replace("def double", "def duoble"), dan=b"\xff\xfe", eve=""
+    )
+    (folder / "class" / "fay").mkdir()
+    done = grade(grader, folder, "--seed", "11")
+    assert done.returncode == 1, done.stderr  # dan's file could not be read
+    assert totals(folder) == {"ada": "100", "ben": "60", "cyd": "50", "dan": "0", "eve": "0", "fay": "0"}
+    found = results(folder)
+    (check,) = [c for c in found["ben"]["sections"][0]["exercises"][0]["checks"] if c["mistake"]]
+    assert (check["mistake"], check["outcome"]) == ("squared", "failed")
+    assert check["advice"] == "You square. Twice x is x + x."
+    assert "did you mean `double` where you wrote `duoble`" in json.dumps(found["cyd"])
+    assert found["dan"]["problems"] == ["s01_tiny.py: not valid UTF-8 at byte 0"]
+    assert found["fay"]["problems"] == ["s01_tiny.py: not handed in"]
+    assert "dan: s01_tiny.py: not valid UTF-8 at byte 0" in done.stdout
+    assert all(len(line) <= 80 for line in done.stdout.splitlines()[:7])
+
+    hand_in(folder, eve=f"{REFERENCE}\n# at last\n")
+    assert "5 of 6 are graded already" in grade(grader, folder).stderr
+    assert totals(folder)["eve"] == "100"
+    assert "graded with seed 11" in grade(grader, folder, "--seed", "12").stderr
+
+    checks = folder / "kit" / "checks" / "test_s01_tiny.py"
+    edit(checks, 'kind="value", points=30', 'kind="value", points=5')
+    again = regrade(grader, folder, PATH="/nowhere")  # no sandbox to be had
+    assert again.returncode == 1, again.stderr  # dan
+    assert totals(folder)["ada"] == "75"
+    assert totals(folder)["ben"] == "60"
+    edit(checks, "rng.normal(5, dtype=torch.float64) + 3", "rng.normal(5, dtype=torch.float64) + 4")
+    assert "must be run again" in regrade(grader, folder).stdout
+    grade(grader, folder)
+    assert totals(folder)["ada"] == "75"
+
+
+def test_a_submission_cannot_reach_its_judge(grader: Run, folder: Path) -> None:
+    """Patched libraries, answers that equal everything, early exits and written results earn what is right and no more."""
+    attacks = {
+        "patches": "import torch, builtins, sys\ntorch.equal = torch.allclose = lambda *a, **k: True\nbuiltins.abs = None\n",
+        "subclass": "class Evil(torch.Tensor):\n    @classmethod\n    def __torch_function__(cls, *a, **k): return True\n"
+        "    def __eq__(self, other): return True\n"
+        "def double(x): return torch.zeros_like(x).as_subclass(Evil)\n",
+        "exits": "import os\nos._exit(0)\ndef double(x): os._exit(0)\n",
+        "writes": "import json, os\nfor place in ('.', '/', '/tmp', '/kata'):\n    try: open(os.path.join(place, 'results.json'), 'w')"
+        ".write('{}')\n    except OSError: pass\n",
+        "pytest": "import pytest\npytest.skip = pytest.fail = lambda *a: None\ndef double(x): pytest.exit('all passed', 0)\n",
+        "stack": "import sys, inspect\ndef double(x):\n    frame = sys._getframe()\n    while frame:\n"
+        "        for v in frame.f_locals.values():\n            if isinstance(v, dict) and 'expected' in v: return v['expected']\n"
+        "        frame = frame.f_back\n    return x\n",
+    }
+    hand_in(folder, honest=REFERENCE, **{name: f"{REFERENCE}\n# %%\n{cell}" for name, cell in attacks.items()})
+    (folder / "class" / "patches" / "conftest.py").write_text("raise SystemExit")
+    (folder / "class" / "patches" / "torch.py").write_text("raise SystemExit")
+    done = grade(grader, folder)
+    assert done.returncode == 0, done.stderr
+    earned = {
+        "honest": "100",
+        "patches": "100",
+        "subclass": "50",
+        "exits": "50",
+        "writes": "100",
+        "pytest": "50",
+        "stack": "60",
+    }
+    assert totals(folder) == earned
+    assert not list(Path("/tmp").glob("results.json"))
+
+
+def test_the_judge_never_imports_a_submission(folder: Path) -> None:
+    script = f"""
+import sys
+from pathlib import Path
+from grader.grading.judge import Job, judge
+text = {REFERENCE!r}
+graded = judge(Job(Path({str(folder / "kit")!r}), "ada", {{"s01_tiny": text}}, ("s01_tiny",), 3))
+assert graded.sections[0].points == 100, graded
+for name, module in list(sys.modules.items()):
+    assert "s01_tiny" not in name or name.startswith("torch_kata_"), name
+    assert "s01_tiny.py" not in str(getattr(module, "__file__", "")) or name.startswith("torch_kata_checks"), name
+    assert not hasattr(module, "Shift"), name
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("prepare", "arguments", "told"),
+    [
+        ("", ["grade", "missing", "--out", "out"], "no folder missing"),
+        ("touch file", ["grade", "file", "--out", "out"], "is a file"),
+        ("mkdir empty", ["grade", "empty", "--out", "out"], "is empty"),
+        ("mkdir -p c/a out; touch out/mine", ["grade", "c", "--out", "out"], "holds other files"),
+        ("mkdir -p c/a; touch out", ["grade", "c", "--out", "out"], "is a file"),
+        ("mkdir -p c/a", ["grade", "c", "--out", "out", "--sandbox", "none"], "--trust"),
+        ("mkdir -p c/a", ["grade", "c", "--out", "out", "--sandbox", "docker"], "no sandbox level"),
+        ("mkdir -p c/a", ["grade", "c", "--out", "out", "--sections", "s77"], "no section 's77'"),
+        ("mkdir -p c/a out; echo junk > out/store.sqlite", ["grade", "c", "--out", "out"], "cannot be read"),
+        ("mkdir out", ["regrade", "out"], "no store in out"),
+    ],
+)
+def test_wrong_usage_is_told_in_a_sentence(
+    grader: Run, folder: Path, prepare: str, arguments: list[str], told: str
+) -> None:
+    subprocess.run(["bash", "-c", prepare], cwd=folder, check=True)
+    done = grader(
+        *arguments, cwd=folder, env={**os.environ, "TORCH_KATA": str(folder / "kit"), "PYTHONPATH": str(ROOT)}
+    )
+    assert done.returncode == 2, done.stdout
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    if "junk" in prepare:
+        assert (folder / "out" / "store.sqlite").read_text() == "junk\n"
+
+
+def test_force_moves_aside_what_was_there(grader: Run, folder: Path) -> None:
+    hand_in(folder, ada="")
+    (folder / "out").mkdir()
+    (folder / "out" / "thesis.txt").write_text("mine")
+    assert grade(grader, folder, "--force").returncode == 0
+    assert [path.read_text() for path in folder.glob("out-*/thesis.txt")] == ["mine"]
+
+
+def test_a_full_disk_keeps_what_is_graded(grader: Run, folder: Path) -> None:
+    hand_in(folder, ada=REFERENCE)
+    (folder / "out").mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder / "out")]
+    if subprocess.run(mount, check=False).returncode:
+        pytest.fail("this test mounts a small disk: run it as root")
+    try:
+        (folder / "out" / "store.sqlite").touch()
+        subprocess.run(
+            ["dd", "if=/dev/zero", f"of={folder / 'out' / 'filler'}", "bs=4k"], capture_output=True, check=False
+        )
+        done = grade(grader, folder)
+        assert done.returncode == 2
+        assert "the same command goes on" in done.stderr
+        (folder / "out" / "filler").unlink()
+        assert grade(grader, folder).returncode == 0
+        assert totals(folder) == {"ada": "100"}
+    finally:
+        subprocess.run(["umount", str(folder / "out")], check=True)
+
+
+def test_names_that_would_be_formulas_or_markup(grader: Run, folder: Path) -> None:
+    name = "=cmd|' calc'!A1 [red]\x1b[31m\n"
+    hand_in(folder, **{name: ""})
+    done = grade(grader, folder)
+    assert "\x1b[31m" not in done.stdout
+    (student,) = totals(folder)
+    assert student.startswith("'=cmd")
+    assert sqlite3.connect(folder / "out" / "store.sqlite").execute("SELECT student FROM attempts").fetchone() == (
+        name,
+    )
