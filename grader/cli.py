@@ -85,6 +85,9 @@ def grade(
         bool, typer.Option("--trust", help="With --sandbox none: this code may do anything here.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Start anew; what is in the folder is moved aside.")] = False,
+    layout: Annotated[str, typer.Option(help="folders, canvas, moodle, gradescope; recognised by itself.")] = "",
+    roster: Annotated[Path | None, typer.Option(help="A CSV of the class, to tell who is missing.")] = None,
+    policy: Annotated[str, typer.Option(help="Which attempt counts: latest or best.")] = "latest",
 ) -> None:
     """Grade a folder of submissions, each in a sandbox of its own."""
     from grader.grading.command import GradingError

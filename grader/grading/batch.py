@@ -15,7 +15,7 @@ from pathlib import Path
 
 from grader.grading.intake import Submission
 from grader.grading.judge import Graded, Job, judge, missing
-from grader.grading.store import Keys, Store
+from grader.grading.store import Attempt, Keys, Store
 from grader.kit import Kit, Section
 from grader.results import SubmissionResult
 
@@ -26,7 +26,8 @@ TRIES = 2  # a job that took its judge down with it this often is given up
 class Batch:
     """What is to be graded, how, and where what comes of it is kept.
 
-    sandbox: a level, or `recorded` to judge the evidence in the store again.
+    sandbox: a level, or `recorded` to judge the evidence in the store again. policy: which attempt counts, the `latest`
+    or the `best`.
     """
 
     kit: Kit
@@ -37,62 +38,68 @@ class Batch:
     sandbox: str
     jobs: int
     cache: Path | None = None
+    policy: str = "latest"
 
     def __post_init__(self) -> None:
         self._keys = Keys(self.kit, self.seed)
-        self._given_up: dict[str, str] = {}
-
-    def _plan(self, submission: Submission) -> dict[str, str]:
-        """The key of each section's result."""
-        return {name: self._keys.key(name, submission.files.get(name)) for name in self.sections}
+        self._given_up: dict[str, str] = {}  # by key of a result: why there is none
 
     def run(self, tell: Callable[[int, int, int], None] = lambda done, known, of: None) -> None:
         """Grade what is not graded yet. tell: called with submissions done, those known before, and all."""
         jobs: list[Job] = []
+        claimed: set[str] = set()  # two students with the same text need one run
         for submission in self.submissions:
-            plan = self._plan(submission)
+            plan = {name: self._keys.key(name, submission.files.get(name)) for name in self.sections}
             self.store.attempt(submission, plan)
-            open_ones = [name for name in self.sections if not self.store.known(plan[name])]
+            open_ones = [
+                name for name in self.sections if plan[name] not in claimed and not self.store.known(plan[name])
+            ]
             self.store.keep({plan[n]: missing(self.sections[n]) for n in open_ones if n not in submission.files})
             files = {name: submission.files[name] for name in open_ones if name in submission.files}
+            claimed.update(plan[name] for name in files)
             if files:
-                records = None
-                if self.sandbox == "recorded":
-                    records = {n: self.store.records(self._keys.content(n, text)) for n, text in files.items()}
-                jobs.append(
-                    Job(
-                        self.kit.root, submission.student, files, tuple(files), self.seed, self.sandbox, len(jobs),
-                        self.cache, records,
-                    )
-                )  # fmt: skip
+                jobs.append(self._job(submission.student, files, len(jobs)))
         known = len(self.submissions) - len(jobs)
         tell(known, known, len(self.submissions))
         for done, (job, graded) in enumerate(self._judge(jobs), start=1):
+            keys = {name: self._keys.key(name, text) for name, text in job.files.items()}
             if isinstance(graded, Graded):
-                results = {self._keys.key(r.section, job.files[r.section]): r for r in graded.sections}
                 records = {self._keys.content(n, job.files[n]): answers for n, answers in graded.records.items()}
-                self.store.keep(results, records)
+                self.store.keep({keys[result.section]: result for result in graded.sections}, records)
             else:
-                self._given_up[job.student] = graded
+                self._given_up |= dict.fromkeys(keys.values(), graded)
             tell(known + done, known, len(self.submissions))
 
+    def _job(self, student: str, files: dict[str, str], number: int) -> Job:
+        records = None
+        if self.sandbox == "recorded":
+            records = {name: self.store.records(self._keys.content(name, text)) for name, text in files.items()}
+        return Job(
+            self.kit.root, student, files, tuple(files), self.seed, self.sandbox, number, self.cache, records
+        )  # fmt: skip
+
     def results(self) -> Iterator[SubmissionResult]:
-        """What the store holds of each submission, one at a time."""
-        for submission in self.submissions:
-            result = SubmissionResult(submission.student, [], list(submission.problems), submission.unread)
-            if submission.student in self._given_up:
-                result.problems.append(
-                    f"could not be graded: {self._given_up[submission.student]}; grade again to retry"
-                )
+        """The result of every student in the store, one at a time, of the attempt that counts."""
+        for student, attempts in self.store.students():
+            if self.policy == "best":
+                yield max((self._result(student, attempt) for attempt in attempts), key=lambda result: result.points)
+            else:
+                yield self._result(student, attempts[0])
+
+    def _result(self, student: str, attempt: Attempt) -> SubmissionResult:
+        result = SubmissionResult(student, [], list(attempt.problems), attempt.unread)
+        for name, section in self.sections.items():
+            key = attempt.keys.get(name, "")
+            found = self.store.result(key)
+            if found is None and key in self._given_up:
+                result.problems.append(f"{name}: could not be graded ({self._given_up[key]}); grade again to retry")
                 result.ungraded = True
-            for name, key in self._plan(submission).items():
-                found = self.store.result(key)
-                result.sections.append(found or missing(self.sections[name], "could not be graded"))
-            yield result
+            result.sections.append(found or missing(section, "could not be graded"))
+        return result
 
     def _judge(self, jobs: list[Job]) -> Iterator[tuple[Job, Graded | str]]:
         """Each job with its results, or with a sentence why there are none, as they come."""
-        waiting, tries = list(reversed(jobs)), dict.fromkeys((job.student for job in jobs), 0)
+        waiting, tries = list(reversed(jobs)), dict.fromkeys((job.slot for job in jobs), 0)
         os.environ |= {"OMP_NUM_THREADS": "1"}  # for the judges: they fork nothing, but must agree to the last bit
         while waiting:
             running: dict[Future[Graded], Job] = {}
@@ -102,7 +109,7 @@ class Batch:
                     while waiting or running:
                         while waiting and len(running) < self.jobs:
                             job = waiting.pop()
-                            tries[job.student] += 1
+                            tries[job.slot] += 1
                             running[pool.submit(judge, job)] = job
                         done, _ = wait(running, return_when=FIRST_COMPLETED)
                         for future in done:
@@ -117,7 +124,7 @@ class Batch:
                             yield job, answer
                 except BrokenProcessPool:  # a judge died: its job, or one beside it, is tried again in a new pool
                     for job in running.values():
-                        if tries[job.student] < TRIES:
+                        if tries[job.slot] < TRIES:
                             waiting.append(job)
                         else:
                             yield job, "the judge's process died"

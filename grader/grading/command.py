@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from grader.export.files import ResultFiles
 from grader.grading.batch import Batch
-from grader.grading.intake import IntakeError, read_submissions
+from grader.grading.intake import IntakeError, read_roster, read_submissions
 from grader.grading.store import Store, StoreError
 from grader.kit import Kit, Section
 from grader.report.tables import GradeTable
@@ -38,10 +38,15 @@ def grade(
     sandbox: str,
     trust: bool,
     force: bool,
+    layout: str = "",
+    roster: Path | None = None,
+    policy: str = "latest",
 ) -> int:
     """Grade, write the results and show them. Returns the exit status: 1 if something could not be graded."""
     if sandbox not in LEVELS:
         raise GradingError(f"no sandbox level {sandbox!r}; there are {', '.join(LEVELS)}")
+    if policy not in ("latest", "best"):
+        raise GradingError(f"no policy {policy!r}; there are latest and best")
     if sandbox == "none" and not trust:
         raise GradingError("--sandbox none protects nothing: add --trust if all of this code is your own")
     if sys.platform != "linux" and sandbox != "none":
@@ -49,7 +54,8 @@ def grade(
             "the sandbox needs Linux (on Windows: WSL); your own code may run with --sandbox none --trust"
         )
     with _explained(out):
-        handed_in = read_submissions(submissions, sections)
+        listed = read_roster(roster) if roster else None
+        handed_in = read_submissions(submissions, sections, layout=layout, roster=listed)
         _prepare(out, force)
         with Store(out) as store:
             self_test(sandbox, _secrets(kit, submissions, out))
@@ -60,7 +66,8 @@ def grade(
                 )
             store.setting("sections", json.dumps(list(sections)))
             store.setting("sandbox", sandbox)
-            batch = Batch(kit, sections, handed_in, store, kept, sandbox, jobs, (out / "mistakes").resolve())
+            store.change("policy", policy)
+            batch = Batch(kit, sections, handed_in, store, kept, sandbox, jobs, (out / "mistakes").resolve(), policy)
             return _finish(batch, out, sandbox)
 
 
@@ -71,8 +78,8 @@ def regrade(kit: Kit, out: Path, *, jobs: int) -> int:
     with _explained(out), Store(out) as store:
         seed, sandbox = int(store.setting("seed", "0")), store.setting("sandbox", "bubblewrap")
         sections = {n: s for n, s in kit.sections.items() if n in json.loads(store.setting("sections", "[]"))}
-        handed_in = list(store.latest_submissions())
-        batch = Batch(kit, sections, handed_in, store, seed, "recorded", jobs, (out / "mistakes").resolve())
+        cache, policy = (out / "mistakes").resolve(), store.setting("policy", "latest")
+        batch = Batch(kit, sections, store.all_submissions(), store, seed, "recorded", jobs, cache, policy)
         return _finish(batch, out, sandbox)
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import itertools
 import json
 import sqlite3
 import time
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -25,10 +27,11 @@ from grader.results import SectionResult
 SCHEMA_VERSION = 1
 SCHEMA = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
--- What students handed in: every attempt, and of each section the text and the key of its result.
+-- What students handed in: every attempt, and of each section the text and the key of its result. The last attempt has
+-- the highest turn; a clock may go back.
 CREATE TABLE attempts (
-    id INTEGER PRIMARY KEY, student TEXT NOT NULL, at REAL NOT NULL, digest TEXT NOT NULL, problems TEXT NOT NULL,
-    ungraded INTEGER NOT NULL, UNIQUE (student, digest)
+    id INTEGER PRIMARY KEY, student TEXT NOT NULL, turn INTEGER NOT NULL, at REAL NOT NULL, digest TEXT NOT NULL,
+    problems TEXT NOT NULL, unread INTEGER NOT NULL, UNIQUE (student, digest)
 );
 CREATE TABLE attempt_sections (
     attempt INTEGER NOT NULL REFERENCES attempts(id), section TEXT NOT NULL, text TEXT, key TEXT NOT NULL,
@@ -47,6 +50,16 @@ CREATE TABLE records (
 
 class StoreError(Exception):
     """The store cannot be used as it is; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Something handed in: its number, the key of each section's result, and what to know of its files."""
+
+    number: int
+    keys: dict[str, str]
+    problems: list[str]
+    unread: bool
 
 
 class Store:
@@ -92,37 +105,56 @@ class Store:
         (value,) = self._db.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
         return str(value)
 
+    def change(self, name: str, value: str) -> None:
+        """Set a setting of this batch."""
+        with self._db:
+            self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+
     # -- what was handed in
 
     def attempt(self, submission: Submission, keys: dict[str, str]) -> None:
-        """Note what a student handed in, unless it is the same as before."""
-        content = json.dumps([{name: text_digest(t) for name, t in submission.files.items()}, submission.problems])
+        """Note what a student handed in; the same as some time before counts as the latest again."""
+        texts = {name: text_digest(text) for name, text in submission.files.items()}
+        content = json.dumps([texts, submission.problems])
         digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
         with self._db:
-            row = self._db.execute(
-                "INSERT INTO attempts (student, at, digest, problems, ungraded) VALUES (?, ?, ?, ?, ?) "
-                "ON CONFLICT (student, digest) DO UPDATE SET at = excluded.at RETURNING id",
-                (submission.student, time.time(), digest, json.dumps(submission.problems), submission.unread),
+            (turn,) = self._db.execute("SELECT COALESCE(MAX(turn), 0) + 1 FROM attempts").fetchone()
+            (attempt,) = self._db.execute(
+                "INSERT INTO attempts (student, turn, at, digest, problems, unread) VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (student, digest) DO UPDATE SET turn = excluded.turn RETURNING id",
+                (submission.student, turn, time.time(), digest, json.dumps(submission.problems), submission.unread),
             ).fetchone()
-            texts = {name: text_digest(text) for name, text in submission.files.items()}
             self._db.executemany(
                 "INSERT OR IGNORE INTO texts VALUES (?, ?)", [(texts[n], t) for n, t in submission.files.items()]
             )
             self._db.executemany(
                 "INSERT OR REPLACE INTO attempt_sections VALUES (?, ?, ?, ?)",
-                [(row[0], name, texts.get(name), key) for name, key in keys.items()],
+                [(attempt, name, texts.get(name), key) for name, key in keys.items()],
             )
 
-    def latest_submissions(self) -> Iterator[Submission]:
-        """What every student handed in last."""
-        query = "SELECT id, student, problems, ungraded, MAX(at) FROM attempts GROUP BY student ORDER BY student"
-        for attempt, student, problems, ungraded, _ in self._db.execute(query):
+    def students(self) -> Iterator[tuple[str, list[Attempt]]]:
+        """Every student by name, with what they handed in, the latest first. Texts are left in the store."""
+        rows = self._db.execute("SELECT student, id, problems, unread FROM attempts ORDER BY student, turn DESC")
+        for student, attempts in itertools.groupby(rows, key=lambda row: str(row[0])):
+            found = []
+            for _, attempt, problems, unread in attempts:
+                keys = self._db.execute("SELECT section, key FROM attempt_sections WHERE attempt = ?", (attempt,))
+                found.append(Attempt(attempt, dict(keys), json.loads(problems), bool(unread)))
+            yield student, found
+
+    def all_submissions(self) -> list[Submission]:
+        """All that was ever handed in, the earliest first, so that grading it again leaves the order as it is."""
+        found = []
+        for attempt, student, problems, unread in self._db.execute(
+            "SELECT id, student, problems, unread FROM attempts ORDER BY turn"
+        ):
             rows = self._db.execute(
                 "SELECT section, texts.text FROM attempt_sections JOIN texts ON texts.digest = attempt_sections.text "
                 "WHERE attempt = ? ORDER BY section",
                 (attempt,),
             )
-            yield Submission(student, dict(rows), json.loads(problems), bool(ungraded))
+            found.append(Submission(student, dict(rows), json.loads(problems), bool(unread)))
+        return found
 
     # -- what came of it
 
