@@ -28,7 +28,7 @@ from grader.evidence import Foreign, close
 
 __all__ = [
     *("CheckFailed", "Rng", "assert_at_least", "assert_at_most", "assert_close", "assert_equal", "assert_tensor"),
-    *("check", "fail", "require", "shared", "show"),
+    *("check", "fail", "require", "shared", "show", "skip"),
 ]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -58,6 +58,10 @@ def shared(function: Function) -> Function:
     """
     function.__shared__ = True  # type: ignore[attr-defined]
     return function
+
+
+class CheckSkipped(Exception):
+    """This check cannot be run on this machine: it counts as passed, and says why it was not run."""
 
 
 class Rng:
@@ -93,6 +97,11 @@ class Rng:
 def fail(message: str) -> NoReturn:
     """End the check: it failed, for this reason."""
     raise CheckFailed(message)
+
+
+def skip(reason: str) -> NoReturn:
+    """End the check as passed: what it asks for cannot be had here (an interpreter too new, say), for this reason."""
+    raise CheckSkipped(reason)
 
 
 def require(condition: Any, message: str) -> None:
@@ -240,5 +249,20 @@ def show(value: Any) -> str:
         return "None"
     if isinstance(value, float):
         return f"{value:.6g}"
-    text = repr(value)
+    text = repr(value) if not isinstance(value, (list, tuple, dict)) else _show_container(value)
     return text if len(text) <= 200 else text[:200] + "..."
+
+
+def _show_container(value: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> str:
+    """A container with its first items, tensors among them by shape and dtype alone."""
+
+    def short(item: Any) -> str:
+        if isinstance(item, torch.Tensor):
+            return f"<{tuple(item.shape)} {str(item.dtype).removeprefix('torch.')}>"
+        return show(item)
+
+    items = [f"{k!r}: {short(v)}" for k, v in value.items()] if isinstance(value, dict) else [short(v) for v in value]
+    inside = ", ".join(items[:8] + ["..."] * (len(items) > 8))
+    if isinstance(value, dict):
+        return f"{{{inside}}}"
+    return f"[{inside}]" if isinstance(value, list) else f"({inside}{',' * (len(items) == 1)})"

@@ -33,8 +33,7 @@ from grader.kit import Check, Kit, KitError, Section
 from grader.runner import CheckFunctions, Trial, load_checks, try_check
 from grader.solutions import Reply
 from grader.solutions.local import LocalSolution
-from grader.solutions.source import Source
-from grader.student import Shared
+from grader.student import Shared, stub_source
 
 HEADER = re.compile(r"^# %% (mistake|alternative): *(\S+)\s*$", re.MULTILINE)
 FIELD = re.compile(r"^# (exercise|fails|advice): *(.*)$")
@@ -56,9 +55,11 @@ class Variant:
 
     def solution(self, kit: Kit) -> LocalSolution:
         """The reference with this version in place of ours."""
-        path = kit.reference / f"{self.section}.py"
-        text = f"{path.read_text(encoding='utf-8')}\n\n# %%\n{self.code}"
-        return LocalSolution(Source(text, f"<{self.kind} {self.name}>/{self.section}.py"), [self.exercise])
+        reference = stub_source(kit, self.section)
+        source = reference.extended(self.code, f"<{self.kind} {self.name}>/{self.section}.py")
+        if source.broken:
+            raise KitError(f"{self.kind} {self.name} of {self.exercise} does not parse: {source.broken[-1].message}")
+        return LocalSolution(source, [self.exercise])
 
 
 def load_variants(kit: Kit, section: str, folder: str) -> list[Variant]:

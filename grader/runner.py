@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from grader.checks import CheckFailed
+from grader.checks import CheckFailed, CheckSkipped
 from grader.kit import Check, Exercise, Kit, KitError, Section
 from grader.results import CheckResult, ExerciseResult, Outcome, SectionResult
 from grader.solutions import Reply, Solution
@@ -98,6 +98,8 @@ def try_check(
     trial = Trial("passed", log=student._log)
     try:
         student._resolve(function, check.name)
+    except CheckSkipped as reason:
+        trial.message = f"not run here: {reason}"
     except Exception as error:
         trial.error = error
         trial.outcome, trial.message = _verdict(student, check, error)

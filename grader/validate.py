@@ -140,7 +140,8 @@ def _one_thread() -> None:
 
 def _exercise(root: Path, section_name: str, exercise_name: str, seed: int) -> Job:
     """Stub, reference, alternatives and mistakes of one exercise at one seed."""
-    from grader.mistakes import Bank, first_failure, load_variants, summary
+    from grader import evidence
+    from grader.mistakes import Bank, Fingerprint, first_failure, load_variants, summary
     from grader.runner import ExerciseRun, load_checks
     from grader.solutions.local import LocalSolution, read_source
 
@@ -172,7 +173,9 @@ def _exercise(root: Path, section_name: str, exercise_name: str, seed: int) -> J
             if failure is not None:
                 check, trial = failure[0], failure[1]
                 job.gaps.append(f"{place}: alternative {variant.name}: {check.name} {trial.outcome}: {trial.message}")
+    # At the first seed every mistake runs twice, to see that its evidence is the same each time.
     bank = Bank(kit, seed)
+    fingerprints: list[Fingerprint] = []
     for variant in load_variants(kit, section_name, "mistakes"):
         if variant.exercise != exercise_name:
             continue
@@ -190,7 +193,12 @@ def _exercise(root: Path, section_name: str, exercise_name: str, seed: int) -> J
         if not trial.log:
             job.named[variant.name] = True  # refused by reading the source: the message itself names it
             continue
-        known = bank.diagnose(check, trial.log)
+        if seed == 0:
+            known = bank.diagnose(check, trial.log)
+        else:
+            mine = Fingerprint(variant.name, variant.advice, check.name, summary(trial.log))
+            known = next((f for f in fingerprints if f.check == mine.check and evidence.same(f.log, mine.log)), mine)
+            fingerprints.append(mine)
         job.named[variant.name] = known is not None and known.mistake == variant.name
         if not job.named[variant.name]:
             taken = f"taken for {known.mistake}" if known else "its evidence differs from run to run"

@@ -1,50 +1,87 @@
-"""A clean room beside a local solution: a process of its own that never saw the learner's file.
+"""A clean room beside a local solution: a process of its own that never sees a learner's file.
 
-It uses neither fork nor a sandbox, so it works on every system a learner may have.
+It uses neither fork nor a sandbox, so it works on every system that a learner may have; it imports torch once and then
+answers one probe after the other, each with fresh seeds.
 """
 
 from __future__ import annotations
 
+import atexit
+import struct
 import subprocess
 import sys
+import threading
 from pathlib import Path
-
-import cloudpickle
 
 from grader import evidence
 from grader.solutions import Raised, Reply, Request
+from grader.solutions.pickling import dumps
 
+LENGTH = struct.Struct(">I")
 _SCRIPT = """
-import pickle, sys
+import pickle, struct, sys
 sys.path.insert(0, sys.argv[1])
 from grader import evidence
 from grader.solutions.execution import execute
-answers = sys.stdout.buffer
+requests, answers = sys.stdin.buffer, sys.stdout.buffer
 sys.stdout = sys.stderr
-reply = execute(pickle.load(sys.stdin.buffer), None, "")
-raised = reply.raised
-told = raised and [raised.type, list(raised.bases), raised.message]
-answers.write(evidence.encode([reply.status, reply.value, told, reply.detail, reply.seconds]))
+while head := requests.read(4):
+    reply = execute(pickle.loads(requests.read(struct.unpack(">I", head)[0])), None, "")
+    raised = reply.raised
+    told = raised and [raised.type, list(raised.bases), raised.message]
+    message = evidence.encode([reply.status, reply.value, told, reply.detail, reply.seconds])
+    answers.write(struct.pack(">I", len(message)) + message)
+    answers.flush()
 """
 
 
+class _Process:
+    """The process, started when it is first needed."""
+
+    def __init__(self) -> None:
+        self.running: subprocess.Popen[bytes] | None = None
+        atexit.register(self.stop)
+
+    def stop(self) -> None:
+        if self.running is not None:
+            self.running.kill()
+            self.running.communicate()
+            self.running = None
+
+    def ask(self, payload: bytes, seconds: float) -> bytes:
+        """The answer to a pickled request; empty if the process ended, or was ended after so many seconds."""
+        if self.running is None:
+            root = str(Path(__file__).resolve().parents[2])
+            command = [sys.executable, "-I", "-c", _SCRIPT, root]
+            self.running = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+        process = self.running
+        assert process.stdin is not None
+        assert process.stdout is not None
+        watch = threading.Timer(seconds, process.kill)
+        watch.start()
+        try:
+            process.stdin.write(LENGTH.pack(len(payload)) + payload)
+            process.stdin.flush()
+            head = process.stdout.read(LENGTH.size)
+            return process.stdout.read(LENGTH.unpack(head)[0]) if len(head) == LENGTH.size else b""
+        except OSError:
+            return b""
+        finally:
+            watch.cancel()
+
+
+_PROCESS = _Process()
+
+
 def run_clean(request: Request) -> Reply:
-    """Run one probe in a new process."""
-    root = str(Path(__file__).resolve().parents[2])
+    """Run one probe in the clean room."""
+    limit = 30 + 8 * request.seconds
     try:
-        done = subprocess.run(
-            [sys.executable, "-I", "-c", _SCRIPT, root],
-            input=cloudpickle.dumps(request),
-            capture_output=True,
-            timeout=30 + 8 * request.seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return Reply("timeout", detail=f"stopped after {30 + 8 * request.seconds:.0f} s")
-    output = done.stderr.decode("utf-8", "replace")[-4_000:]
-    try:
-        status, value, told, detail, seconds = evidence.decode(done.stdout)
+        status, value, told, detail, seconds = evidence.decode(_PROCESS.ask(dumps(request), limit))
     except (evidence.EvidenceError, ValueError):
-        return Reply("crashed", detail=f"the process ended with status {done.returncode}", output=output)
+        _PROCESS.stop()
+        return Reply("crashed", detail=f"the process ended, or did not answer within {limit:.0f} s")
     raised = Raised(told[0], tuple(told[1]), told[2]) if told else None
-    return Reply(status, value, raised, detail, output, seconds)
+    return Reply(status, value, raised, detail, "", seconds)

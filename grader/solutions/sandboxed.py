@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal
 
-import cloudpickle
 import psutil
 
 from grader.solutions import Raised, Reply, Request
+from grader.solutions.pickling import dumps
 from grader.solutions.sandbox import Launcher, SandboxError, launcher
 from grader.solutions.source import Source
 
@@ -192,7 +192,7 @@ class Sandbox:
         self._ready = True
 
     def _send(self, *command: Any) -> None:
-        payload = cloudpickle.dumps(command)
+        payload = dumps(command)
         self._outgoing = memoryview(LENGTH.pack(len(payload)) + payload)
         while self._outgoing:
             try:
@@ -398,12 +398,12 @@ class SandboxedSolution:
         box = self.sandbox
         if request.clean:
             self._leave()
-            number = box.ask("clean", cloudpickle.dumps(request))
+            number = box.ask("clean", dumps(request))
             return self._probe(request, number)
         trouble = self._enter(request.exercise)
         if trouble is not None:
             return trouble
-        return self._probe(request, box.ask("probe", cloudpickle.dumps(request)))
+        return self._probe(request, box.ask("probe", dumps(request)))
 
     def _probe(self, request: Request, number: int) -> Reply:
         """Wait for what becomes of a probe."""

@@ -84,6 +84,14 @@ class Source:
         for start, cell in _cells(self.text):
             self._read(start, cell)
 
+    def extended(self, cell: str, filename: str) -> Source:
+        """This file with one more cell, read under another name; what has been read is not read again."""
+        whole = Source("", filename)
+        whole.statements, whole.broken, whole.flags = list(self.statements), list(self.broken), self.flags
+        whole.text = f"{self.text}\n# %%\n{cell}"
+        whole._read(self.text.count("\n") + 2, cell)
+        return whole
+
     def _read(self, start: int, text: str, *, whole: bool = True) -> None:
         """Take in a cell; if it does not parse, whatever of its pieces does."""
         try:
