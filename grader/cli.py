@@ -57,6 +57,7 @@ def validate(
     sections: Annotated[list[str] | None, typer.Argument(help="Sections, all by default (s02 is enough).")] = None,
     seeds: Annotated[int, typer.Option(help="How many seeds to try.", min=1)] = 1,
     jobs: Jobs = CORES,
+    thresholds: Annotated[bool, typer.Option("--thresholds", help="Measure them, into docs/thresholds.md.")] = False,
 ) -> None:
     """Prove the kit sound: stubs to do, right solutions pass, every mistake fails and is named."""
     from grader.report.tables import print_findings
@@ -67,8 +68,19 @@ def validate(
         chosen = here.select(sections)
     except KitError as error:
         stop(str(error))
-    found = prove(here, chosen, seeds, jobs, lambda done, of: print(f"\r{done}/{of}", end="", file=sys.stderr))
-    print("\r", end="", file=sys.stderr)
+
+    def tell(done: int, of: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\r{done}/{of} ", end="" if done < of else "\r", file=sys.stderr, flush=True)
+
+    if thresholds:
+        from grader.thresholds import measure
+
+        path = here.root / "docs" / "thresholds.md"
+        measure(here, chosen, seeds, jobs, path, tell)
+        print(f"wrote {path}")
+        return
+    found = prove(here, chosen, seeds, jobs, tell)
     print_findings(found)
     raise typer.Exit(1 if any(f.gaps for f in found) else 0)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from grader.checks import CheckFailed, CheckSkipped
+from grader.checks import CheckFailed, CheckSkipped, Measure, measured
 from grader.kit import Check, Exercise, Kit, KitError, Section
 from grader.results import CheckResult, ExerciseResult, Outcome, SectionResult
 from grader.solutions import Reply, Solution
@@ -42,12 +42,16 @@ class Diagnoses(Protocol):
 
 @dataclass
 class Trial:
-    """What became of one check. log: all evidence it saw; error: what it raised, for a debugger."""
+    """What became of one check.
+
+    log: all evidence it saw; error: what it raised, for a debugger; measures: the numbers it held against thresholds.
+    """
 
     outcome: Outcome
     message: str = ""
     log: list[Reply] = field(default_factory=list)
     error: BaseException | None = None
+    measures: list[Measure] = field(default_factory=list)
 
 
 def load_checks(kit: Kit, section: str) -> CheckFunctions:
@@ -96,6 +100,7 @@ def try_check(
     """Run one check and say what became of it."""
     student = Student(kit, section, check, solution, seed, shared)
     trial = Trial("passed", log=student._log)
+    measured.set(trial.measures)
     try:
         student._resolve(function, check.name)
     except CheckSkipped as reason:

@@ -65,7 +65,7 @@ def validate(
     ]
     done: list[Job] = []
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(jobs, context, initializer=one_thread) as pool:
         for future in as_completed([pool.submit(_exercise, *item) for item in work]):
             done.append(future.result())
             tell(len(done), len(work))
@@ -131,7 +131,7 @@ def _static(kit: Kit, section: Section, seeds: int) -> Findings:
     return findings
 
 
-def _one_thread() -> None:
+def one_thread() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
     import torch
 
