@@ -20,8 +20,8 @@ from grader.validate import one_thread
 HEAD = """# Thresholds, measured
 
 Made by `grader validate --seeds N --thresholds`; do not edit. For every number that a check holds against a threshold:
-what the right solutions (the reference and the alternatives) reach over all seeds, and of the wrong ones (the known mistakes
-of the exercise) how many miss the threshold at every seed, and how near the nearest of these comes. A mistake that
+what the right solutions (the reference and the alternatives) reach over all seeds, and of the wrong ones (the known
+mistakes of the exercise) how many miss the threshold at every seed, and how near the nearest of these comes. One that
 does not concern the number reaches it like a right solution; it fails another check.
 """
 

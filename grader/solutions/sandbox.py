@@ -11,10 +11,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import shutil
-import site
 import socket
 import stat
 import subprocess
@@ -165,8 +165,10 @@ def _roots() -> list[str]:
     """The folders that hold the interpreter and its packages; none contains another."""
     found = {sys.prefix, sys.base_prefix, sys.exec_prefix, sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")}
     found |= {str(Path(sys.executable).resolve().parent.parent)}
-    if site.ENABLE_USER_SITE:
-        found.add(site.getusersitepackages())
+    for package in ("torch", "numpy", "cloudpickle"):  # wherever a .pth file or PYTHONPATH found them
+        spec = importlib.util.find_spec(package)
+        if spec is not None and spec.origin:
+            found.add(str(Path(spec.origin).parents[1]))
     paths = sorted({str(Path(path).resolve()) for path in found if os.path.isdir(path)} | {sys.prefix})
     return [p for p in paths if not any(p != other and p.startswith(f"{other}/") for other in paths)]
 
@@ -204,7 +206,7 @@ def _kill_all_of(uid: int) -> None:
 
 _ATTEMPTS = """
 import json, os, socket, sys
-reference, port, judge, started = json.loads(sys.argv[1])
+reference, port, judge, started, folders = json.loads(sys.argv[1])
 def attempt(what):
     try:
         return bool(what())
@@ -217,7 +219,7 @@ def core_pattern():
     os.close(os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY))
     return True
 def elsewhere():
-    for folder in ("/", "/usr", "/var/tmp", "/kata", os.path.dirname(reference)):
+    for folder in folders:
         try:
             with open(os.path.join(folder, f"torch-kata-{os.getpid()}"), "w"):
                 pass
@@ -266,6 +268,8 @@ def self_test(level: str, secrets: list[Path]) -> None:
 
 
 def _attempt(start: Launcher, secret: Path) -> dict[str, bool]:
+    folders = ["/", "/usr", "/kata", str(secret.parent)]
+    folders += ["/var/tmp"] if start.level == "bubblewrap" else []  # another uid may write there as everybody may
     with _listener() as port:
         process = start.python(
             _ATTEMPTS,

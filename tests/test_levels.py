@@ -1,0 +1,102 @@
+"""The other ways into a sandbox: started by an ordinary user, and by root where there are no namespaces.
+
+Both need an interpreter that other users can read; ours may lie in root's own folder, so these use the system's, with
+the packages of this environment.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support import ROOT, run
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+USER = 61000  # nobody's
+TINY = ROOT / "tests" / "tiny"
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[Path]:
+    """A folder that everybody may enter: the system's Python with our packages, the tiny kit, and a class of two."""
+    if os.geteuid() != 0:
+        pytest.fail("these tests become other users: run them as root")
+    version = run([SYSTEM_PYTHON, "-c", "import sys; print(sys.version_info[:2])"]).stdout.strip()
+    if version != str(sys.version_info[:2]):
+        pytest.fail(f"{SYSTEM_PYTHON} is {version}: install the Debian package of the Python that runs these tests")
+    folder = Path("/var/tmp/torch-kata-levels")
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(TINY, folder / "kit")
+    shutil.copytree(ROOT / "grader", folder / "code" / "grader")
+    subprocess.run([SYSTEM_PYTHON, "-m", "venv", "--without-pip", folder / "env"], check=True)
+    packages = folder / "env" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    ours = next(path for path in sys.path if path.endswith("site-packages"))
+    (packages / "torch_kata.pth").write_text(f"{folder / 'code'}\n{ours}\n")
+    solved = (TINY / "reference" / "s01_tiny.py").read_text()
+    for student, text in (("ada", solved), ("eve", solved.replace("return 2 * x", "import os; os._exit(0)"))):
+        (folder / "class" / student).mkdir(parents=True)
+        (folder / "class" / student / "s01_tiny.py").write_text(text)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def grade(place: Path, out: str, *more: str, user: int = 0) -> subprocess.CompletedProcess[str]:
+    command = [
+        str(place / "env/bin/python"),
+        "-m",
+        "grader.cli",
+        "grade",
+        str(place / "class"),
+        "--out",
+        str(place / out),
+    ]
+    options = {"user": user, "group": user, "extra_groups": []} if user else {}
+    environment = {"TORCH_KATA": str(place / "kit"), "PATH": os.environ["PATH"], "HOME": str(place), "COLUMNS": "80"}
+    return run([*command, *more], cwd=str(place), env=environment, **options)
+
+
+def totals(place: Path, out: str) -> dict[str, str]:
+    with open(place / out / "grades.csv", newline="") as file:
+        return {row["student"]: row["total"] for row in csv.DictReader(file)}
+
+
+def test_an_ordinary_user_grades_in_bubblewrap(place: Path) -> None:
+    for path in (place, *place.rglob("*")):
+        if not path.is_relative_to(place / "env"):
+            os.chown(path, USER, USER)
+    done = grade(place, "user", user=USER)
+    assert done.returncode == 0, done.stderr
+    assert totals(place, "user") == {"ada": "100", "eve": "50"}
+
+
+def test_root_drops_to_another_user_first(place: Path) -> None:
+    done = grade(place, "root")
+    assert done.returncode == 0, done.stderr
+    assert totals(place, "root") == {"ada": "100", "eve": "50"}
+
+
+def test_root_without_namespaces_grades_at_the_level_uid(place: Path) -> None:
+    refused = grade(place, "uid", "--sandbox", "uid")
+    assert refused.returncode == 2
+    assert "read a reference" in refused.stderr
+    for folder in ("kit", "class", "uid"):
+        os.chmod(place / folder, 0o700)
+    try:
+        done = grade(place, "uid", "--sandbox", "uid")
+        assert done.returncode == 0, done.stderr
+        assert totals(place, "uid") == {"ada": "100", "eve": "50"}
+    finally:
+        for folder in ("kit", "class"):
+            os.chmod(place / folder, 0o755)
+
+
+def test_the_level_uid_is_for_root(place: Path) -> None:
+    done = grade(place, "user-uid", "--sandbox", "uid", user=USER)
+    assert done.returncode == 2
+    assert "needs root" in done.stderr
