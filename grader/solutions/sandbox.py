@@ -274,7 +274,7 @@ def _attempt(start: Launcher, secret: Path) -> dict[str, bool]:
         process = start.python(
             _ATTEMPTS,
             [
-                json.dumps([str(secret), port, os.getpid(), _started(os.getpid())]),
+                json.dumps([str(secret), port, os.getpid(), _started(os.getpid()), folders]),
                 start.code,
                 "root" if os.geteuid() == 0 else "user",
             ],
