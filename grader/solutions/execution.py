@@ -30,11 +30,15 @@ MAX_TRACE = 4_000  # characters of a traceback
 
 @dataclass
 class Loaded:
-    """A learner's file as a module. `failures` tells for each statement (by its line) that did not run, why."""
+    """A learner's file as a module.
+
+    failures: for each statement (by its line) that did not run, why; recursion_limit: what the file has set, or left.
+    """
 
     module: types.ModuleType
     source: Source
     failures: dict[int, Reply] = field(default_factory=dict)
+    recursion_limit: int = 1000
 
     def trouble(self, exercise: str) -> Reply | None:
         """Why `exercise` cannot be used, or None: the first of the statements it needs that failed."""
@@ -62,6 +66,7 @@ def load(
     if not Path(source.filename).exists():  # for tracebacks and inspect.getsource
         lines = source.text.splitlines(keepends=True)
         linecache.cache[source.filename] = (len(source.text), None, lines, source.filename)
+    limit = sys.getrecursionlimit()
     for statement in source.needed(exercises):
         if statement.line in loaded.failures:
             continue
@@ -77,6 +82,8 @@ def load(
             loaded.failures[statement.line] = Reply("broken", detail=detail)
             if not isinstance(error, SystemExit):
                 raise
+    loaded.recursion_limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit)
     return loaded
 
 

@@ -48,7 +48,12 @@ class LocalSolution:
             return trouble
         module = self._loaded.module
         sys.modules[module.__name__] = module  # another solution of this section may have been loaded since
-        return execute(request, module, self.source.filename, keep_exception=True)
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(self._loaded.recursion_limit)
+        try:
+            return execute(request, module, self.source.filename, keep_exception=True)
+        finally:
+            sys.setrecursionlimit(limit)
 
 
 def read_source(path: Path) -> Source:

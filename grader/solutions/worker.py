@@ -140,6 +140,7 @@ def _section(
     path.write_text(text, encoding="utf-8", errors="replace")
     known = {line: Reply("broken", detail=detail) for line, detail in failures.items()}
     loaded = load(Source(text, str(path)), exercises, known, lambda line: channel.write("importing", number, line))
+    sys.setrecursionlimit(loaded.recursion_limit)
     sys.stdout.flush()
     channel.write("imported", number, {line: reply.detail for line, reply in loaded.failures.items()})
     while True:
