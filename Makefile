@@ -47,7 +47,7 @@ types: setup
 	$(BIN)/mypy
 
 unit: setup
-	$(BIN)/python -m pytest tests -n 2 --dist loadscope
+	$(BIN)/python -m pytest tests -n 2 --dist loadscope --timeout 900
 
 validate: setup
 	$(BIN)/grader validate
