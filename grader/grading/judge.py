@@ -5,7 +5,10 @@ This process imports the checks, which are ours, and never a submission.
 
 from __future__ import annotations
 
+import ctypes
 import re
+import signal
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,3 +134,10 @@ def _modules(kit: Kit, job: Job) -> list[str]:
     texts = [path.read_text(encoding="utf-8") for name in job.sections for path in kit.check_files(name)]
     texts += [job.files[name] for name in job.sections if name in job.files]
     return [module for pattern, module in WARM.items() if any(re.search(pattern, text) for text in texts)]
+
+
+def end_with_the_coordinator() -> None:
+    """Have the kernel end this process when the coordinator is killed; its sandbox ends with it."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)

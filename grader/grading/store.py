@@ -81,6 +81,8 @@ class Store:
                 with self._db:
                     self._db.executescript(SCHEMA)
                     self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        except sqlite3.OperationalError:  # a full disk, say: nothing is wrong with the store
+            raise
         except sqlite3.DatabaseError as error:
             raise StoreError(
                 f"{self.path} cannot be read ({error}): move it away, or start anew with --force"
