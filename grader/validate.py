@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -132,7 +133,9 @@ def _static(kit: Kit, section: Section, seeds: int) -> Findings:
 
 
 def one_thread() -> None:
+    """Prepare a process: one thread, and silence (what a check prints is for a learner's own run)."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     import torch
 
     torch.set_num_threads(1)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.grading.intake import Submission
-from grader.grading.judge import Graded, Job, end_with_the_coordinator, judge, missing
+from grader.grading.judge import Graded, Job, judge, missing, start_judge
 from grader.grading.store import Attempt, Keys, Store
 from grader.kit import Kit, Section
 from grader.results import SubmissionResult
@@ -104,9 +104,7 @@ class Batch:
         while waiting:
             running: dict[Future[Graded], Job] = {}
             context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(
-                min(self.jobs, len(waiting)), context, initializer=end_with_the_coordinator
-            ) as pool:
+            with ProcessPoolExecutor(min(self.jobs, len(waiting)), context, initializer=start_judge) as pool:
                 try:
                     while waiting or running:
                         while waiting and len(running) < self.jobs:

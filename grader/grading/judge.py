@@ -6,6 +6,7 @@ This process imports the checks, which are ours, and never a submission.
 from __future__ import annotations
 
 import ctypes
+import os
 import re
 import signal
 import sys
@@ -136,8 +137,12 @@ def _modules(kit: Kit, job: Job) -> list[str]:
     return [module for pattern, module in WARM.items() if any(re.search(pattern, text) for text in texts)]
 
 
-def end_with_the_coordinator() -> None:
-    """Have the kernel end this process when the coordinator is killed; its sandbox ends with it."""
+def start_judge() -> None:
+    """Prepare a judge's process: the kernel ends it when the coordinator is killed, and its sandbox with it.
+
+    What a check prints (a sampled text, say) is for a learner's own run, not for the instructor's terminal.
+    """
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     if sys.platform == "linux":
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
