@@ -320,7 +320,7 @@ def influence(solution, images):
 # ----------------------------------------------------------------------------------------------- train_lenet
 
 MEAN, DEVIATION = 0.1307, 0.3081  # of MNIST's training pixels
-EPOCHS, BATCH = 5, 48
+EPOCHS, BATCH = 5, 32
 
 
 def digits(student, split, each):
@@ -488,9 +488,9 @@ def test_train_lenet_is_repeatable(student, rng):
 
 def repeated(solution, **data):
     logits = []
-    for seed in (3, 3, 4):
-        torch.rand(7)  # somebody else draws a random number in between
-        np.random.rand(7)
+    for before, seed in ((101, 3), (102, 3), (103, 4)):
+        torch.manual_seed(before)  # somebody else used the global generators in between
+        np.random.seed(before)
         logits.append(predict(briefly(solution, **data, seed=seed), data["images"]))
     return {
         "same seed, same network": torch.equal(logits[0], logits[1]),
@@ -513,7 +513,6 @@ def test_train_lenet_learns_nothing_from_validation_data(student, rng):
 
 def with_other_validation(solution, images, labels, val_images, val_labels, other_images, other_labels):
     usual = briefly(solution, images, labels, val_images, val_labels)
-    torch.manual_seed(0)
     other = briefly(solution, images, labels, other_images, other_labels)
     equal = torch.equal(predict(usual, images), predict(other, images))
     return "the same network" if equal else "another network"
@@ -522,32 +521,33 @@ def with_other_validation(solution, images, labels, val_images, val_labels, othe
 @check("train_lenet", kind="state", points=3)
 def test_train_lenet_keeps_images_with_their_labels(student, rng):
     """Whether the loader shuffles or not: every image is learnt with its own label."""
-    labels = rng.integers(0, 2, 128)
+    place = rng.permutation(128) % 4  # a bright box in one of four corners, labelled 1, 3, 5, 7
     images = rng.integers(0, 30, 128, 28, 28, dtype=torch.uint8)
-    images[labels == 0, 3:13, 8:20] += 160  # a bright box above is a 2, below it is a 7
-    images[labels == 1, 15:25, 8:20] += 160
-    found = student.probe(learns_boxes, images=images, labels=2 + 5 * labels)
+    for corner in range(4):
+        top, left = 3 + 12 * (corner // 2), 3 + 12 * (corner % 2)
+        images[place == corner, top : top + 10, left : left + 10] += 160
+    found = student.probe(learns_corners, images=images, labels=1 + 2 * place)
     require(
         found["in order"] is True,
-        "Four epochs on images with a bright box above (labelled 2) or below (labelled 7), and the network cannot tell "
-        "them apart: it does not learn, or learns each image with another's label",
+        "Five epochs on images with a bright box in one of the four corners, and the network cannot tell the corners "
+        "apart: it does not learn, or learns each image with another's label",
     )
     require(
         found["shuffled"] is True,
-        "It learns to tell two easy kinds of image apart from a loader that keeps the order, but not from one that "
+        "It learns to tell four easy kinds of image apart from a loader that keeps the order, but not from one that "
         "shuffles: images and labels are not taken from the same batch",
     )
 
 
-def learns_boxes(solution, images, labels):
-    """Whether it learns at all; a bad start may be bad luck, so there are up to four."""
+def learns_corners(solution, images, labels):
+    """Whether it learns at all; a bad start may be bad luck, so there are up to three."""
 
     def learns(shuffled_by, seed):
         loaders = batches(images, labels, 16, shuffled_by), batches(images[:20], labels[:20], 10)
-        model = train(solution, *loaders, 4, seed)
+        model = train(solution, *loaders, 5, seed)
         return bool((predict(model, images).argmax(1) == labels).float().mean() > 0.9)
 
-    return {name: any(learns(by, seed) for seed in range(4)) for name, by in (("in order", None), ("shuffled", 0))}
+    return {name: any(learns(by, seed) for seed in range(3)) for name, by in (("in order", None), ("shuffled", 0))}
 
 
 @check("train_lenet", kind="state", points=2)

@@ -6,6 +6,7 @@ What a learner's code saved is loaded beside that code, and in a clean room; nev
 import io
 import linecache
 import os
+import re
 import sys
 import tempfile
 import types
@@ -90,7 +91,10 @@ def plain_content(saved):
     try:
         return leaves(torch.load(io.BytesIO(saved), weights_only=True))
     except Exception as error:
-        return f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
+        object_in_it = re.search(r"GLOBAL (\S+)", str(error))
+        if object_in_it:
+            return f"it holds a pickled `{object_in_it[1]}`"
+        return f"{type(error).__name__}: it is damaged, or not what `torch.save` writes"
 
 
 def saved_content(solution, epoch):
@@ -148,6 +152,12 @@ def assert_plain(content, where):
     )
 
 
+def assert_complete(content, where):
+    assert_plain(content, where)
+    missing = lacking(content)
+    require(missing is None, f"saved after three steps of Adam: {missing}")
+
+
 @check("save_checkpoint", kind="state", points=3)
 def test_a_checkpoint_is_one_plain_file(student, clean_room):
     """One file is written where it was asked for, and it holds tensors and plain data, not a pickled module."""
@@ -162,14 +172,13 @@ def test_a_checkpoint_is_one_plain_file(student, clean_room):
 def test_a_checkpoint_has_all_that_training_needs(student, clean_room):
     """The file holds the model's parameters and buffers, the optimizer's memory and learning rate, and the epoch."""
     contents = [student.probe(saved_content, epoch=epoch)["content"] for epoch in (4, 9)]
-    contents.append(clean_room.probe(plain_content, saved=student.probe(saved_file, epoch=4)))
     for content in contents:
-        assert_plain(content, "once more")
-        missing = lacking(content)
-        require(missing is None, f"saved after three steps of Adam: {missing}")
+        assert_complete(content, "in your own process")
     require(
         scalars(contents[0]) != scalars(contents[1]), "epoch 4 and epoch 9 give the same file: the epoch is missing"
     )
+    content = clean_room.probe(plain_content, saved=student.probe(saved_file, epoch=4))
+    assert_complete(content, "in a process that never saw your code")
 
 
 class PowerCut(BaseException):
@@ -222,6 +231,7 @@ def second_save(solution, trouble):
             "told": told,
             "old file whole": old.is_file() and old.read_bytes() == before,
             "new file there": len(after) > 0 and after != before,
+            "others": sorted(p.suffix for p in Path(folder).iterdir() if p not in (path, link)),
         }
 
 
@@ -233,10 +243,11 @@ def power_cut(*arguments, **named):
 def test_an_interrupted_save_leaves_the_old_file(student):
     """A save that fails half-way says so, and the checkpoint from before is still whole."""
     full = student.probe(second_save, trouble="full disk")
-    require(
-        full["old file whole"] is True, "the save failed half-way, and the older file at that path is gone or damaged"
-    )
-    require(full["told"] is True, "the save failed half-way, and nobody was told: let the exception through")
+    if full["told"] is True or full["new file there"] is False:  # otherwise the layer's extra state was not even saved
+        require(
+            full["old file whole"] is True, "a save failed half-way, and the older file at that path is gone or damaged"
+        )
+        require(full["told"] is True, "a save failed half-way, and nobody was told: let the exception through")
     good = student.probe(second_save, trouble="none")
     require(good["new file there"] is True, "a second save to the same path leaves the first one there")
     require(
@@ -269,7 +280,7 @@ def next_steps(solution, epoch):
 def test_a_loaded_checkpoint_trains_on(student):
     """After a load, the weights, the epoch and the next training steps are as if nothing had happened."""
     content = student.probe(saved_content, epoch=4)["content"]
-    wrong = lacking(content) if isinstance(content, list) else f"there is {content}"
+    wrong = lacking(content) if isinstance(content, list) else content
     if wrong:
         fail(f"`load_checkpoint` reads what your `save_checkpoint` writes, and that is not right yet ({wrong})")
     found = student.probe(next_steps, epoch=4)
@@ -287,8 +298,12 @@ class Bomb:
         return exec, ("import sys; sys.kata_bomb = True",)
 
 
+def load_all(solution):
+    """Load four files that are no checkpoints of the model. Was each refused, and did code in it run?"""
+    return {kind: load_something(solution, kind) for kind in ("code", "module", "truncated", "other")}
+
+
 def load_something(solution, kind):
-    """Load a file that is no checkpoint of this model. Was it refused, and did code in it run?"""
     net = make_net(0)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
     sys.kata_bomb = False
@@ -321,12 +336,13 @@ def test_what_is_no_checkpoint_is_refused(student):
         "truncated": "half a checkpoint",
         "other": "the checkpoint of a model with other layer names",
     }
+    found = student.probe(load_all)
     for kind, what in kinds.items():
-        found = student.probe(load_something, kind=kind)
-        require(found["ran"] is False, f"{what}: code in the file was run while it was loaded")
-        require(found["refused"] is True, f"{what} was loaded without an error")
-    named = any(key in found["told"] for key in ("enter.weight", "0.weight"))
-    require(named, f"the error does not name the keys that do not fit: {found['told'][:200]}")
+        require(found[kind]["ran"] is False, f"{what}: code in the file was run while it was loaded")
+        require(found[kind]["refused"] is True, f"{what} was loaded without an error")
+    told = found["other"]["told"]
+    named = any(key in told for key in ("enter.weight", "0.weight"))
+    require(named, f"the error does not name the keys that do not fit: {told[:200]}")
 
 
 # ------------------------------------------------------------------------------------------------ best_state
@@ -337,10 +353,12 @@ def snapshot(solution):
     state = solution.best_state(net)
     plain = dict(state)
     marked = any(isinstance(v, torch.Tensor) and v.requires_grad for v in plain.values())
+    in_graph = any(isinstance(v, torch.Tensor) and v.grad_fn is not None for v in plain.values())
     first = {name: value.detach().clone() for name, value in plain.items()}
     train(net, torch.optim.SGD(net.parameters(), lr=0.1), 2, 1)
     later = {name: value.detach().clone() for name, value in plain.items()}
-    return {"first": first, "later": later, "marked": marked}
+    kind = type(state).__name__
+    return {"type": kind, "first": first, "later": later, "marked": marked, "in graph": in_graph}
 
 
 @check("best_state", kind="shape", points=2)
@@ -361,12 +379,13 @@ def test_best_state_does_not_change_with_the_model(student):
     found = student.probe(snapshot)
     expected = state_of(make_net(0))
     assert_close({k: found["later"][k] for k in expected}, expected, "the snapshot after two more steps")
+    require(found["in graph"] is False, "the entries hang in a graph: they have a grad_fn, which leads to the model")
     require(found["marked"] is False, "the entries require grad: a snapshot is data, outside any graph")
 
 
 # ---------------------------------------------------------------------------------------------- TorchScript
 
-# torch.jit.script reads a module's source, which must therefore be found: it goes along, as text.
+# torch.jit.script reads a module's source, so this one goes along as text, for `branching` to make a module of.
 BRANCHING = '''
 import torch
 from torch import nn
@@ -391,14 +410,14 @@ class Branching(nn.Module):
 '''
 
 
-def branching(source):
+def branching():
     """The module above with fixed weights, from a file that exists for linecache (and so for inspect) only."""
     name = "kata_branching.py"
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    linecache.cache[name] = (len(BRANCHING), None, BRANCHING.splitlines(keepends=True), name)
     module = types.ModuleType("kata_branching")
     module.__file__ = name
     sys.modules["kata_branching"] = module
-    exec(compile(source, name, "exec"), vars(module))
+    exec(compile(BRANCHING, name, "exec"), vars(module))
     torch.manual_seed(0)
     net = module.Branching()
     net(torch.randn(50, 3))  # fills the running statistics
@@ -424,22 +443,22 @@ def outputs_of(model, inputs):
     return outputs
 
 
-def script_of(solution, source):
+def script_of(solution):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return solution.to_torchscript(branching(source), torch.ones(2, 3))
+        return solution.to_torchscript(branching(), torch.ones(2, 3))
 
 
-def script_outputs(solution, source, inputs):
+def script_outputs(solution, inputs):
     """Run the script beside the learner's code."""
-    script = script_of(solution, source)
+    script = script_of(solution)
     kind = "ScriptModule" if isinstance(script, torch.jit.ScriptModule) else type(script).__name__
     return {"type": kind, "outputs": outputs_of(script, inputs) if kind == "ScriptModule" else []}
 
 
-def script_archive(solution, source):
+def script_archive(solution):
     buffer = io.BytesIO()
-    script = script_of(solution, source)
+    script = script_of(solution)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.jit.save(script, buffer)
@@ -453,7 +472,8 @@ def run_archive(archive, inputs):
         try:
             script = torch.jit.load(io.BytesIO(archive))
         except Exception as error:
-            return f"`torch.jit.load` refuses it ({type(error).__name__}: {str(error).splitlines()[0][:200]})"
+            reason = (str(error).splitlines() or [""])[0][:200]
+            return f"`torch.jit.load` refuses it ({type(error).__name__}: {reason})"
         return outputs_of(script, inputs)
 
 
@@ -464,7 +484,7 @@ def no_torchscript():
 
 def assert_outputs(found, what):
     require(isinstance(found, list), f"{what}: {found}")
-    expected = outputs_of(branching(BRANCHING).eval(), batches())
+    expected = outputs_of(branching().eval(), batches())
     for x, mine, ours in zip(batches(), found, expected, strict=True):
         given = f"{what}, for a batch of {len(x)} with {'positive' if x.sum() > 0 else 'negative'} sum"
         require(isinstance(mine, torch.Tensor), f"{given}: {mine}")
@@ -475,7 +495,7 @@ def assert_outputs(found, what):
 def test_torchscript_does_what_the_model_does(student):
     """The script gives what the model gives in eval mode, for other batch sizes and on the other branch too."""
     no_torchscript()
-    found = student.probe(script_outputs, source=BRANCHING, inputs=batches())
+    found = student.probe(script_outputs, inputs=batches())
     require(found["type"] == "ScriptModule", f"a {found['type']} came back, not a ScriptModule")
     assert_outputs(found["outputs"], "the script")
 
@@ -484,12 +504,12 @@ def test_torchscript_does_what_the_model_does(student):
 def test_torchscript_runs_without_the_source(student, clean_room):
     """Saved, and loaded in a process that never saw the model's source, the script still gives the same."""
     no_torchscript()
-    archive = student.probe(script_archive, source=BRANCHING)
+    archive = student.probe(script_archive)
     assert_outputs(clean_room.probe(run_archive, archive=archive, inputs=batches()), "the saved script")
 
 
-def saved_script(solution, source):
-    net = branching(source).eval()
+def saved_script(solution):
+    net = branching().eval()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         script = torch.jit.script(net)
@@ -499,8 +519,13 @@ def saved_script(solution, source):
             return path.read_bytes() if path.is_file() else None
 
 
-def saved_script_outputs(solution, source, inputs):
-    archive = saved_script(solution, source)
+def saved_script_outputs(solution, inputs):
+    try:
+        archive = saved_script(solution)
+    except NotImplementedError:
+        raise
+    except RuntimeError as error:  # torch numbers the names of classes, anew in each process
+        return "the save raised " + re.sub(r"___torch_mangle_\d+\.", "", f"{type(error).__name__}: {error}")
     return "no file" if archive is None else run_archive(archive, inputs)
 
 
@@ -508,10 +533,10 @@ def saved_script_outputs(solution, source, inputs):
 def test_the_archive_is_torchscript(student, clean_room):
     """The file is a TorchScript archive that `torch.jit.load` reads without the source."""
     no_torchscript()
-    found = student.probe(saved_script_outputs, source=BRANCHING, inputs=batches())
+    found = student.probe(saved_script_outputs, inputs=batches())
     require(found != "no file", "no file was written at the path that was given")
     assert_outputs(found, "the file")
-    archive = student.probe(saved_script, source=BRANCHING)
+    archive = student.probe(saved_script)
     assert_outputs(clean_room.probe(run_archive, archive=archive, inputs=batches()), "the file")
 
 

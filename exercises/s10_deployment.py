@@ -398,15 +398,16 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message=r"torch\.(ao\.quantization|quantize_per_tensor)")
     recurrent = nn.Sequential(nn.LSTM(4, 8))
     small = torch.ao.quantization.quantize_dynamic(recurrent, {nn.LSTM}, dtype=torch.qint8)
-print(small, small.training, type(recurrent[0]))
+print(small, type(recurrent[0]), recurrent.training, sep="\n")
 
 # %% [markdown]
-# The result is in the mode that the model was in, and here that was training mode.
+# The model that was given is still made of floats, and in the mode that it was in: the tool works on a copy, unless it
+# is told `inplace=True`.
 #
 # **Hint 1.** Which kind of layer is to be swapped here?
 #
-# **Hint 2.** The result is for inference: eval mode. The caller's model stays in the mode that it was in; so what do
-# you switch?
+# **Hint 2.** The result is for inference, so it must be in eval mode. The caller's model stays in the mode that it was
+# in; so what do you switch?
 
 
 # %%

@@ -362,7 +362,7 @@ def train_lenet(train_loader: DataLoader, val_loader: DataLoader, epochs: int, s
     # BEGIN SOLUTION
     torch.manual_seed(seed)
     model = LeNet5()
-    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     best, weights = -1.0, model.state_dict()
     for _ in range(epochs):
         model.train()

@@ -3,8 +3,8 @@
 # %% mistake: mask-hides-self
 # exercise: causal_attention
 # fails: test_attention_weights
-# advice: The diagonal is masked as well, so position 0 has nothing left to look at. A position sees itself: look at the
-#   `diagonal` of your triangle.
+# advice: The diagonal is masked as well, so position 0 has nothing left to look at. A position sees itself: look at
+#   the `diagonal` of your triangle.
 def causal_attention(q, k, v):
     t = q.shape[1]
     scores = q @ k.mT / math.sqrt(q.shape[-1])
@@ -14,8 +14,8 @@ def causal_attention(q, k, v):
 # %% mistake: mask-shows-next
 # exercise: causal_attention
 # fails: test_attention_weights
-# advice: Each position also sees the next one: your triangle is one diagonal too large. In a language model that is the
-#   answer itself.
+# advice: Each position also sees the next one: your triangle is one diagonal too large. In a language model that is
+#   the answer itself.
 def causal_attention(q, k, v):
     t = q.shape[1]
     scores = q @ k.mT / math.sqrt(q.shape[-1])
@@ -25,7 +25,8 @@ def causal_attention(q, k, v):
 # %% mistake: mask-inverted
 # exercise: causal_attention
 # fails: test_attention_weights
-# advice: The mask is upside down: the past is hidden and the future is seen. masked_fill fills where its mask is True.
+# advice: The mask is upside down: the past is hidden and the future is seen. masked_fill fills where its mask is
+#   True.
 def causal_attention(q, k, v):
     t = q.shape[1]
     scores = q @ k.mT / math.sqrt(q.shape[-1])
@@ -140,8 +141,8 @@ def causal_attention(q, k, v):
 # %% mistake: view-without-transpose
 # exercise: MultiHeadAttention
 # fails: test_heads_agree_with_torch
-# advice: Cut with view to (B, heads, T, features) straight away, a head gets pieces of different positions. View to (B,
-#   T, heads, features) first, and then swap.
+# advice: Cut with view to (B, heads, T, features) straight away, a head gets pieces of different positions. View to
+#   (B, T, heads, features) first, and then swap.
 class MultiHeadAttention(MultiHeadAttention):
     def forward(self, query, key=None, value=None, mask=None):
         key = query if key is None else key
@@ -158,7 +159,8 @@ class MultiHeadAttention(MultiHeadAttention):
 # %% mistake: heads-merged-wrongly
 # exercise: MultiHeadAttention
 # fails: test_heads_agree_with_torch
-# advice: The heads are joined without swapping heads and positions back, so features of different positions are mixed.
+# advice: The heads are joined without swapping heads and positions back, so features of different positions are
+#   mixed.
 class MultiHeadAttention(MultiHeadAttention):
     def forward(self, query, key=None, value=None, mask=None):
         key = query if key is None else key
@@ -279,7 +281,8 @@ class MultiHeadAttention(MultiHeadAttention):
 # %% mistake: self-attention-only
 # exercise: MultiHeadAttention
 # fails: test_heads_attend_to_another_sequence
-# advice: Key and value are ignored, the query attends to itself. Keys and values are projected from `key` and `value`.
+# advice: Key and value are ignored, the query attends to itself. Keys and values are projected from `key` and
+#   `value`.
 class MultiHeadAttention(MultiHeadAttention):
     def forward(self, query, key=None, value=None, mask=None):
         return super().forward(query, None, None, mask)
@@ -324,8 +327,8 @@ class MultiHeadAttention(MultiHeadAttention):
 # %% mistake: odd-heads-accepted
 # exercise: MultiHeadAttention
 # fails: test_heads_must_divide_the_features
-# advice: Four heads cannot share fifteen features. Say so with a ValueError in __init__, not with a puzzling error (or
-#   none at all) later.
+# advice: Four heads cannot share fifteen features. Say so with a ValueError in __init__, not with a puzzling error
+#   (or none at all) later.
 class MultiHeadAttention(MultiHeadAttention):
     def __init__(self, dim, heads):
         super().__init__(dim, 1)
@@ -632,8 +635,8 @@ class TinyGPT(TinyGPT):
 # %% mistake: logvar-as-deviation
 # exercise: reparameterize
 # fails: test_samples_have_mean_and_spread
-# advice: logvar is used as the standard deviation. It is the logarithm of the variance: undo the logarithm, then take the
-#   root.
+# advice: logvar is used as the standard deviation. It is the logarithm of the variance: undo the logarithm, then take
+#   the root.
 def reparameterize(mu, logvar, generator=None):
     return mu + logvar * torch.randn(mu.shape, generator=generator, dtype=mu.dtype)
 
@@ -681,7 +684,8 @@ def reparameterize(mu, logvar, generator=None):
 # %% mistake: no-noise
 # exercise: reparameterize
 # fails: test_samples_have_mean_and_spread
-# advice: Nothing is random here: every sample is the same. Multiply the standard deviation with standard normal noise.
+# advice: Nothing is random here: every sample is the same. Multiply the standard deviation with standard normal
+#   noise.
 def reparameterize(mu, logvar, generator=None):
     return mu + torch.exp(0.5 * logvar)
 
@@ -706,8 +710,8 @@ def reparameterize(mu, logvar, generator=None):
 # %% mistake: normal-with-zero-gradients
 # exercise: reparameterize
 # fails: test_samples_pass_gradients_on
-# advice: torch.normal passes on gradients of zero: the encoder would never learn. Compute the sample from mu, sigma and
-#   noise.
+# advice: torch.normal passes on gradients of zero: the encoder would never learn. Compute the sample from mu, sigma
+#   and noise.
 def reparameterize(mu, logvar, generator=None):
     return torch.normal(mu, torch.exp(0.5 * logvar), generator=generator)
 
@@ -732,8 +736,8 @@ def reparameterize(mu, logvar, generator=None):
 # %% mistake: reseeds
 # exercise: reparameterize
 # fails: test_samples_come_from_the_generator
-# advice: torch.manual_seed resets the global generator for everybody, and every sample is the same. Hand the generator
-#   to the function that draws.
+# advice: torch.manual_seed resets the global generator for everybody, and every sample is the same. Hand the
+#   generator to the function that draws.
 def reparameterize(mu, logvar, generator=None):
     torch.manual_seed(generator.initial_seed() if generator is not None else 0)
     return mu + torch.exp(0.5 * logvar) * torch.randn_like(mu)
@@ -824,8 +828,8 @@ def vae_loss(reconstruction_logits, x, mu, logvar):
 # %% mistake: reconstruction-mean-kl-sum
 # exercise: vae_loss
 # fails: test_vae_loss_sums_and_averages
-# advice: The reconstruction is averaged over the pixels while the divergence is summed: the price is hundreds of times
-#   too high, and the posterior collapses. Look at `reduction`.
+# advice: The reconstruction is averaged over the pixels while the divergence is summed: the price is hundreds of
+#   times too high, and the posterior collapses. Look at `reduction`.
 def vae_loss(reconstruction_logits, x, mu, logvar):
     return F.binary_cross_entropy_with_logits(reconstruction_logits, x) + kl_divergence(mu, logvar).mean()
 
@@ -877,7 +881,8 @@ def vae_loss(reconstruction_logits, x, mu, logvar):
 # %% mistake: squared-error
 # exercise: vae_loss
 # fails: test_vae_loss_sums_and_averages
-# advice: Squared error is the loss of another model (Gaussian pixels). Binary cross-entropy of the logits is asked for.
+# advice: Squared error is the loss of another model (Gaussian pixels). Binary cross-entropy of the logits is asked
+#   for.
 def vae_loss(reconstruction_logits, x, mu, logvar):
     error = F.mse_loss(reconstruction_logits.sigmoid(), x, reduction="sum") / len(x)
     return error + kl_divergence(mu, logvar).mean()
@@ -905,8 +910,8 @@ class VAE(VAE):
 # %% mistake: variance-as-deviation
 # exercise: VAE
 # fails: test_vae_decodes_a_sample_of_the_cloud
-# advice: The noise is scaled wrongly for a logarithm of the variance: sigma is exp(logvar / 2). Is your reparameterize
-#   the one that you use?
+# advice: The noise is scaled wrongly for a logarithm of the variance: sigma is exp(logvar / 2). Is your
+#   reparameterize the one that you use?
 class VAE(VAE):
     def forward(self, x):
         mu, logvar = self.encoder(x).chunk(2, 1)
@@ -916,7 +921,8 @@ class VAE(VAE):
 # %% mistake: sample-without-gradient
 # exercise: VAE
 # fails: test_vae_decodes_a_sample_of_the_cloud
-# advice: The sample is drawn without a way back for the gradient, so the encoder never learns from the reconstruction.
+# advice: The sample is drawn without a way back for the gradient, so the encoder never learns from the
+#   reconstruction.
 class VAE(VAE):
     def forward(self, x):
         mu, logvar = self.encoder(x).chunk(2, 1)
@@ -957,7 +963,8 @@ class VAE(VAE):
 # %% mistake: flat-output
 # exercise: VAE
 # fails: test_vae_gives_logits_mu_and_logvar
-# advice: The logits are flat rows. Give them the shape of the images again, so that they can be compared pixel by pixel.
+# advice: The logits are flat rows. Give them the shape of the images again, so that they can be compared pixel by
+#   pixel.
 class VAE(VAE):
     def forward(self, x):
         logits, mu, logvar = super().forward(x)
@@ -977,8 +984,8 @@ class VAE(VAE):
 # %% mistake: posterior-collapse
 # exercise: train_vae
 # fails: test_train_vae_updates_once_a_batch
-# advice: The reconstruction is averaged over the pixels and the divergence is not, so its price crushes everything: the
-#   posterior collapses. Use vae_loss as it is.
+# advice: The reconstruction is averaged over the pixels and the divergence is not, so its price crushes everything:
+#   the posterior collapses. Use vae_loss as it is.
 def train_vae(model, train_loader, epochs):
     optimizer = torch.optim.Adam(model.parameters(), 2e-3)
     for _ in range(epochs):
@@ -1117,8 +1124,8 @@ def gan_step(generator, discriminator, real, opt_g, opt_d, noise):
 # %% mistake: minimax
 # exercise: gan_step
 # fails: test_gan_losses
-# advice: That is the minimax loss, which has almost no gradient while the generator is bad. Ask for the label 1 instead of
-#   maximising the loss under label 0.
+# advice: That is the minimax loss, which has almost no gradient while the generator is bad. Ask for the label 1
+#   instead of maximising the loss under label 0.
 def gan_step(generator, discriminator, real, opt_g, opt_d, noise):
     fake = generator(noise)
     loss_d = F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(fake.detach())).mean()
@@ -1221,8 +1228,8 @@ def gan_step(generator, discriminator, real, opt_g, opt_d, noise):
 # %% mistake: fake-not-detached
 # exercise: gan_step
 # fails: test_gan_losses
-# advice: The discriminator's backward went through the generator too, and freed its graph, so the generator's own backward
-#   fails. In the discriminator's half the fakes are data: cut their history.
+# advice: The discriminator's backward went through the generator too, and freed its graph, so the generator's own
+#   backward fails. In the discriminator's half the fakes are data: cut their history.
 def gan_step(generator, discriminator, real, opt_g, opt_d, noise):
     fake = generator(noise)
     loss_d = F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(fake)).mean()
@@ -1239,8 +1246,8 @@ def gan_step(generator, discriminator, real, opt_g, opt_d, noise):
 # %% mistake: fake-not-detached-and-kept
 # exercise: gan_step
 # fails: test_gan_moves_each_player_by_its_own_loss
-# advice: The fakes were not detached in the discriminator's half, so its gradients, which want the fakes to be caught, were
-#   added to the generator's. Cut the history of the fakes there.
+# advice: The fakes were not detached in the discriminator's half, so its gradients, which want the fakes to be
+#   caught, were added to the generator's. Cut the history of the fakes there.
 def gan_step(generator, discriminator, real, opt_g, opt_d, noise):
     opt_g.zero_grad()
     fake = generator(noise)
@@ -1258,7 +1265,8 @@ def gan_step(generator, discriminator, real, opt_g, opt_d, noise):
 # exercise: gan_step
 # fails: test_gan_spares_the_generator_in_the_other_half
 # advice: The discriminator's backward runs through the generator as well: the fakes were not detached. You clear the
-#   result later, so it is only wasteful here, but it is half of the step's work, and wrong as soon as the gradients are used.
+#   result later, so it is only wasteful here, but it is half of the step's work, and wrong as soon as the gradients
+#   are used.
 def gan_step(generator, discriminator, real, opt_g, opt_d, noise):
     loss_d = F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(generator(noise))).mean()
     opt_d.zero_grad()
@@ -1291,8 +1299,8 @@ def gan_step(generator, discriminator, real, opt_g, opt_d, noise):
 # %% mistake: one-optimizer
 # exercise: gan_step
 # fails: test_gan_moves_each_player_by_its_own_loss
-# advice: The discriminator's optimiser makes both steps: it helps the generator instead of the generator learning. Each
-#   player has its own.
+# advice: The discriminator's optimiser makes both steps: it helps the generator instead of the generator learning.
+#   Each player has its own.
 def gan_step(generator, discriminator, real, opt_g, opt_d, noise):
     fake = generator(noise)
     loss_d = F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(fake.detach())).mean()
@@ -1328,8 +1336,8 @@ def gan_step(generator, discriminator, real, opt_g, opt_d, noise):
 # %% mistake: discriminator-not-cleared
 # exercise: gan_step
 # fails: test_gan_moves_each_player_by_its_own_loss
-# advice: From the second step on, the discriminator also follows gradients left over from the generator's half. Clear them
-#   before its backward.
+# advice: From the second step on, the discriminator also follows gradients left over from the generator's half. Clear
+#   them before its backward.
 def gan_step(generator, discriminator, real, opt_g, opt_d, noise):
     fake = generator(noise)
     loss_d = F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(fake.detach())).mean()
@@ -1345,8 +1353,8 @@ def gan_step(generator, discriminator, real, opt_g, opt_d, noise):
 # %% mistake: discriminator-cleared-too-early
 # exercise: gan_step
 # fails: test_gan_moves_each_player_by_its_own_loss
-# advice: You clear the discriminator's gradients after its step, but then the generator's backward leaves new ones in it. Clear
-#   them right before the discriminator's backward.
+# advice: You clear the discriminator's gradients after its step, but then the generator's backward leaves new ones in
+#   it. Clear them right before the discriminator's backward.
 def gan_step(generator, discriminator, real, opt_g, opt_d, noise):
     fake = generator(noise)
     loss_d = F.softplus(-discriminator(real)).mean() + F.softplus(discriminator(fake.detach())).mean()
@@ -1451,8 +1459,8 @@ def build_finetune_model(num_classes, weights_path):
 # %% mistake: head-first
 # exercise: build_finetune_model
 # fails: test_model_has_the_weights_and_a_new_head
-# advice: The checkpoint has a head for ten classes and does not fit a network that already has another one. Load first,
-#   then replace the head.
+# advice: The checkpoint has a head for ten classes and does not fit a network that already has another one. Load
+#   first, then replace the head.
 def build_finetune_model(num_classes, weights_path):
     model = digits_resnet(num_classes)
     model.load_state_dict(torch.load(weights_path, weights_only=True))
@@ -1474,8 +1482,8 @@ def build_finetune_model(num_classes, weights_path):
 # %% mistake: head-not-replaced
 # exercise: build_finetune_model
 # fails: test_model_has_the_weights_and_a_new_head
-# advice: The network still has the head of the checkpoint, for ten classes. Replace `model.fc`; a layer under any other
-#   name is not used by forward.
+# advice: The network still has the head of the checkpoint, for ten classes. Replace `model.fc`; a layer under any
+#   other name is not used by forward.
 def build_finetune_model(num_classes, weights_path):
     model = digits_resnet(10)
     model.load_state_dict(torch.load(weights_path, weights_only=True))
@@ -1496,7 +1504,8 @@ def build_finetune_model(num_classes, weights_path):
 # %% mistake: float16
 # exercise: build_finetune_model
 # fails: test_model_has_the_weights_and_a_new_head
-# advice: The network computes in float16, as the file is stored. Keep the network in float32: load_state_dict converts.
+# advice: The network computes in float16, as the file is stored. Keep the network in float32: load_state_dict
+#   converts.
 def build_finetune_model(num_classes, weights_path):
     model = digits_resnet(10).half()
     model.load_state_dict(torch.load(weights_path, weights_only=True))
@@ -1518,8 +1527,8 @@ def build_finetune_model(num_classes, weights_path):
 # %% mistake: drops-what-does-not-fit
 # exercise: build_finetune_model
 # fails: test_model_refuses_another_architecture
-# advice: You keep only the keys that fit, and whatever else the file holds is dropped in silence. Unexpected keys tell that
-#   the file is of another network.
+# advice: You keep only the keys that fit, and whatever else the file holds is dropped in silence. Unexpected keys
+#   tell that the file is of another network.
 def build_finetune_model(num_classes, weights_path):
     model = digits_resnet(10)
     state = model.state_dict()
@@ -1561,8 +1570,8 @@ def build_finetune_model(num_classes, weights_path):
 # %% mistake: statistics-move
 # exercise: fine_tune
 # fails: test_fine_tuning_moves_the_head_alone
-# advice: The running mean and variance of the frozen batch normalisation drift to your few images: in training mode every
-#   forward pass moves them. Keep those layers in eval mode.
+# advice: The running mean and variance of the frozen batch normalisation drift to your few images: in training mode
+#   every forward pass moves them. Keep those layers in eval mode.
 def fine_tune(model, train_loader, epochs):
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 1e-2)
     model.train()
@@ -1577,8 +1586,8 @@ def fine_tune(model, train_loader, epochs):
 # %% mistake: weight-decay-on-frozen
 # exercise: fine_tune
 # fails: test_fine_tuning_moves_the_head_alone
-# advice: The optimiser got the frozen weights as well, with gradients of zero, and its weight decay shrinks them. Give it
-#   only what is to be trained.
+# advice: The optimiser got the frozen weights as well, with gradients of zero, and its weight decay shrinks them.
+#   Give it only what is to be trained.
 def fine_tune(model, train_loader, epochs):
     model.eval()
     frozen = [p for p in model.parameters() if not p.requires_grad]
@@ -1611,8 +1620,8 @@ def fine_tune(model, train_loader, epochs):
 # %% mistake: optimizer-before-head
 # exercise: fine_tune
 # fails: test_fine_tuning_moves_the_head_alone
-# advice: The optimiser holds the parameters of a head that you then replace: it trains one that is no longer in use. The head
-#   is in place already, and an optimiser is made last.
+# advice: The optimiser holds the parameters of a head that you then replace: it trains one that is no longer in use.
+#   The head is in place already, and an optimiser is made last.
 def fine_tune(model, train_loader, epochs):
     model.eval()
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 1e-2)
@@ -1640,7 +1649,8 @@ def fine_tune(model, train_loader, epochs):
 # %% mistake: left-in-training-mode
 # exercise: fine_tune
 # fails: test_fine_tuning_moves_the_head_alone
-# advice: The model comes back in training mode: its next predictions would depend on the batch. Return it in eval mode.
+# advice: The model comes back in training mode: its next predictions would depend on the batch. Return it in eval
+#   mode.
 def fine_tune(model, train_loader, epochs):
     model = fine_tune_head(model, train_loader, epochs)
     model.training = True
