@@ -345,8 +345,8 @@ for _ in range(2):
 # **Hint 2.** Each epoch: `model.train()`, one optimiser step for each batch; then `model.eval()` and, without
 # gradients, the validation accuracy, to print it or to keep the weights of the best epoch (as copies).
 #
-# **Hint 3.** Adam with a learning rate of 1e-3 or 2e-3 needs no tuning here. Take plain numbers out of tensors
-# (`.item()`) before you add them up: a sum of losses that are still tensors keeps the graph of every step.
+# **Hint 3.** Adam with a learning rate of 2e-3 needs no tuning here. Take plain numbers out of tensors (`.item()`)
+# before you add them up: a sum of losses that are still tensors keeps the graph of every step.
 
 
 # %%
@@ -362,7 +362,7 @@ def train_lenet(train_loader: DataLoader, val_loader: DataLoader, epochs: int, s
     # BEGIN SOLUTION
     torch.manual_seed(seed)
     model = LeNet5()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     best, weights = -1.0, model.state_dict()
     for _ in range(epochs):
         model.train()
@@ -388,7 +388,7 @@ def train_lenet(train_loader: DataLoader, val_loader: DataLoader, epochs: int, s
 normalised = (train_images - 0.1307) / 0.3081, (test_images - 0.1307) / 0.3081  # MNIST's own mean and deviation
 train_set = TensorDataset(normalised[0][:5_500], train_labels[:5_500])
 val_set = TensorDataset(normalised[0][5_500:], train_labels[5_500:])
-train_loader = DataLoader(train_set, batch_size=32, shuffle=True, generator=torch.Generator().manual_seed(0))
+train_loader = DataLoader(train_set, batch_size=48, shuffle=True, generator=torch.Generator().manual_seed(0))
 lenet = train_lenet(train_loader, DataLoader(val_set, batch_size=250), epochs=5, seed=0)
 
 with torch.no_grad():
