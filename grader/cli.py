@@ -108,7 +108,20 @@ def grade(
     here = kit()
     try:
         chosen = here.select([name for name in sections.split(",") if name])
-        status = run(here, chosen, submissions, out, jobs=jobs, seed=seed, sandbox=sandbox, trust=trust, force=force)
+        status = run(
+            here,
+            chosen,
+            submissions,
+            out,
+            jobs=jobs,
+            seed=seed,
+            sandbox=sandbox,
+            trust=trust,
+            force=force,
+            layout=layout,
+            roster=roster,
+            policy=policy,
+        )
         raise typer.Exit(status)
     except (KitError, GradingError) as error:
         stop(str(error))

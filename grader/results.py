@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Outcome = Literal["passed", "failed", "todo", "error", "timeout", "crashed", "not_reached"]
+MUST_RUN = "must be run again: its probe or its inputs have changed since it was graded"
 
 
 @dataclass
@@ -60,6 +61,11 @@ class SectionResult:
     @property
     def max_points(self) -> float:
         return sum(exercise.max_points for exercise in self.exercises)
+
+    @property
+    def must_run(self) -> int:
+        """How many checks the stored evidence cannot answer."""
+        return sum(check.message == MUST_RUN for exercise in self.exercises for check in exercise.checks)
 
     def to_json(self) -> dict[str, Any]:
         """As `results.json` has it: points stand beside the lists that they add up."""

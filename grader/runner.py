@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from grader.checks import CheckFailed, CheckSkipped, Measure, measured
 from grader.kit import Check, Exercise, Kit, KitError, Section
-from grader.results import CheckResult, ExerciseResult, Outcome, SectionResult
+from grader.results import MUST_RUN, CheckResult, ExerciseResult, Outcome, SectionResult
 from grader.solutions import Reply, Solution
 from grader.solutions.recorded import MustRun
 from grader.student import LearnerStopped, Shared, Student, stub_source
@@ -114,7 +114,7 @@ def try_check(
 def _verdict(student: Student, check: Check, error: Exception) -> tuple[Outcome, str]:
     """Outcome and sentence for what a check raised."""
     if isinstance(error, MustRun):
-        return "not_reached", "must be run again: its probe or its inputs have changed since it was graded"
+        return "not_reached", MUST_RUN
     last = student._log[-1] if student._log else None
     stopped = error.reply if isinstance(error, LearnerStopped) else None
     if last is not None and last.exception is error:

@@ -142,12 +142,7 @@ def _finish(batch: Batch, out: Path, sandbox: str) -> int:
             files.add(result)
             table.add(result)
             ungraded += result.ungraded
-            again += sum(
-                c.message.startswith("must be run again")
-                for s in result.sections
-                for e in s.exercises
-                for c in e.checks
-            )
+            again += sum(section.must_run for section in result.sections)
     table.print()
     print(f"\n{out}/grades.csv  {out}/results.json")
     if again:

@@ -39,7 +39,10 @@ CREATE TABLE attempt_sections (
 ) WITHOUT ROWID;
 CREATE TABLE texts (digest TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
 -- What came of it. A key is made of all that a result depends on.
-CREATE TABLE results (key TEXT PRIMARY KEY, section TEXT NOT NULL, result TEXT NOT NULL) WITHOUT ROWID;
+-- Provisional ones, of a regrade that found evidence missing, are shown and are graded again.
+CREATE TABLE results (
+    key TEXT PRIMARY KEY, section TEXT NOT NULL, result TEXT NOT NULL, provisional INTEGER NOT NULL
+) WITHOUT ROWID;
 -- The evidence: what was asked of which text, and the answer, kept once however often it was given.
 CREATE TABLE answers (digest BLOB PRIMARY KEY, answer BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE records (
@@ -161,8 +164,10 @@ class Store:
     # -- what came of it
 
     def known(self, key: str) -> bool:
-        """Whether there is a result under a key."""
-        return self._db.execute("SELECT 1 FROM results WHERE key = ?", (key,)).fetchone() is not None
+        """Whether there is a result under a key that needs no second look."""
+        return (
+            self._db.execute("SELECT 1 FROM results WHERE key = ? AND NOT provisional", (key,)).fetchone() is not None
+        )
 
     def result(self, key: str) -> SectionResult | None:
         """The result under a key."""
@@ -171,9 +176,9 @@ class Store:
 
     def keep(self, results: dict[str, SectionResult], records: dict[str, dict[str, bytes]] | None = None) -> None:
         """Keep results by key, and the evidence behind them by content and request: all of it or none."""
-        rows = [(key, result.section, json.dumps(result.to_json())) for key, result in results.items()]
+        rows = [(k, r.section, json.dumps(r.to_json()), r.must_run > 0) for k, r in results.items()]
         with self._db:
-            self._db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?)", rows)
+            self._db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)", rows)
             for content, answers in (records or {}).items():
                 named = [(request, hashlib.sha256(answer).digest(), answer) for request, answer in answers.items()]
                 self._db.executemany(
