@@ -548,24 +548,23 @@ def plain_net():
     return nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Dropout(0.5), nn.Linear(5, 2))
 
 
-def program_of(solution):
+@shared
+def exported(student, rng):
+    inputs = [rng.normal(n, 3) for n in (3, 7, 2)]
+    return inputs, student.probe(exported_program, inputs=inputs)
+
+
+def exported_program(solution, inputs):
+    """Export once; run the program beside the learner's code, and save it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return solution.export_program(plain_net(), torch.ones(3, 3))
-
-
-def program_outputs(solution, inputs):
-    """Run the exported program beside the learner's code."""
-    program = program_of(solution)
+        program = solution.export_program(plain_net(), torch.ones(3, 3))
     if not isinstance(program, torch.export.ExportedProgram):
-        return {"type": type(program).__name__, "outputs": []}
-    return {"type": "ExportedProgram", "outputs": outputs_of(program.module(), inputs)}
-
-
-def program_archive(solution):
-    buffer = io.BytesIO()
-    torch.export.save(program_of(solution), buffer)
-    return buffer.getvalue()
+        return {"type": type(program).__name__, "outputs": [], "archive": b""}
+    archive = io.BytesIO()
+    torch.export.save(program, archive)
+    outputs = outputs_of(program.module(), inputs)
+    return {"type": "ExportedProgram", "outputs": outputs, "archive": archive.getvalue()}
 
 
 def run_program(archive, inputs):
@@ -587,20 +586,19 @@ def assert_program(inputs, outputs, what):
 
 
 @check("export_program", kind="value", points=5, seconds=30)
-def test_the_exported_program_takes_any_batch(student, rng):
+def test_the_exported_program_takes_any_batch(exported):
     """The program gives what the model gives in eval mode, for other batch sizes than the example's too."""
-    inputs = [rng.normal(n, 3) for n in (3, 7, 2)]
-    found = student.probe(program_outputs, inputs=inputs)
+    inputs, found = exported
     require(found["type"] == "ExportedProgram", f"a {found['type']} came back, not an ExportedProgram")
     assert_program(inputs, found["outputs"], "the program")
 
 
 @check("export_program", kind="roundtrip", points=3, seconds=30)
-def test_the_exported_program_runs_without_the_source(student, clean_room, rng):
+def test_the_exported_program_runs_without_the_source(exported, clean_room):
     """Saved, and loaded in a process that never saw the model's source, the program still gives the same."""
-    inputs = [rng.normal(n, 3) for n in (3, 7, 2)]
-    archive = student.probe(program_archive)
-    assert_program(inputs, clean_room.probe(run_program, archive=archive, inputs=inputs), "the saved program")
+    inputs, found = exported
+    outputs = clean_room.probe(run_program, archive=found["archive"], inputs=inputs)
+    assert_program(inputs, outputs, "the saved program")
 
 
 # ------------------------------------------------------------------------------------------------- quantise

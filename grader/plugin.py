@@ -6,6 +6,7 @@ grade.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from grader.report.board import board_lines
 from grader.results import CheckResult
 from grader.runner import ExerciseRun, Trial, load_checks
 from grader.solutions import Solution
+from grader.solutions.clean_room import warm_up
 from grader.solutions.local import LocalSolution, read_source
 
 LEARNERS_SEED = 0  # a learner sees the same inputs every time; a batch draws its own
@@ -196,8 +198,19 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(line)
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    gc.freeze()  # or the interpreter searches all of torch for garbage on its way out, for a second
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
+    run = session.config.stash[RUN]
     try:
-        _ = session.config.stash[RUN].kit.sections
+        _ = run.kit.sections
     except KitError as error:
         raise pytest.UsageError(str(error)) from None
+    for item in session.items:
+        if isinstance(item, CheckItem) and "clean_room" in item.function.__code__.co_varnames:
+            solution = run.solution(item.section)
+            if not isinstance(solution, str) and not solution.source.is_untouched(item.check.exercise):
+                warm_up()
+                return

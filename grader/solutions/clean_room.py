@@ -48,15 +48,18 @@ class _Process:
             self.running.communicate()
             self.running = None
 
-    def ask(self, payload: bytes, seconds: float) -> bytes:
-        """The answer to a pickled request; empty if the process ended, or was ended after so many seconds."""
+    def start(self) -> subprocess.Popen[bytes]:
         if self.running is None:
             root = str(Path(__file__).resolve().parents[2])
             command = [sys.executable, "-I", "-c", _SCRIPT, root]
             self.running = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
             )
-        process = self.running
+        return self.running
+
+    def ask(self, payload: bytes, seconds: float) -> bytes:
+        """The answer to a pickled request; empty if the process ended, or was ended after so many seconds."""
+        process = self.start()
         assert process.stdin is not None
         assert process.stdout is not None
         watch = threading.Timer(seconds, process.kill)
@@ -73,6 +76,11 @@ class _Process:
 
 
 _PROCESS = _Process()
+
+
+def warm_up() -> None:
+    """Start the process now, so that it imports torch while the first checks run."""
+    _PROCESS.start()
 
 
 def run_clean(request: Request) -> Reply:
