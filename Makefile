@@ -10,7 +10,7 @@ VALIDATED := s01 s02 s03 s04 s05 s06
 # Evidence must agree to the last bit, which two threads don't.
 export OMP_NUM_THREADS := 1
 
-.PHONY: help setup grade test lint types unit validate exercises clean
+.PHONY: help setup sandbox browser grade test lint types unit validate exercises clean
 
 help:
 	@echo "make grade      set up, and grade the example class in examples/submissions/"
@@ -23,13 +23,16 @@ $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or later is needed: make PYTHON=python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); $(call install,python3-venv); $(PYTHON) -m venv $(VENV); }
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[instructor,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[instructor,cluster,docs,dev]'
 	@touch $@
 
 # The sandbox is a Debian package; other systems than Linux grade with --sandbox none only.
-.PHONY: sandbox
 sandbox:
 	@test "$$(uname)" != Linux || command -v bwrap > /dev/null || { $(call install,bubblewrap); }
+
+# The tests open the pages in it.
+browser:
+	@command -v chromium > /dev/null || { $(call install,chromium); }
 
 define install
 if [ "$$(id -u)" = 0 ]; then apt-get install --yes --quiet $(1) || { apt-get update --quiet && apt-get install --yes --quiet $(1); }; \
@@ -48,7 +51,7 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-unit: setup
+unit: setup browser
 	$(BIN)/python -m pytest tests -n 2 --dist loadscope --timeout 900
 
 validate: setup
