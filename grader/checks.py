@@ -247,6 +247,8 @@ def show(value: Any) -> str:
         return f"{value.text} (a {value.type})"
     if value is None:
         return "None"
+    if isinstance(value, bytes) and len(value) > 24:
+        return f"{len(value)} bytes"
     if isinstance(value, float):
         return f"{value:.6g}"
     text = repr(value) if not isinstance(value, (list, tuple, dict)) else _show_container(value)

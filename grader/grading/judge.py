@@ -19,7 +19,7 @@ from grader.results import CheckResult, ExerciseResult, Outcome, SectionResult
 
 if TYPE_CHECKING:
     from grader.mistakes import Bank
-    from grader.solutions import Solution
+    from grader.solutions import Record, Solution
     from grader.solutions.sandboxed import Sandbox
 
 # What a section's code makes torch import, and how long that takes; once in the worker rather than in every fork of it.
@@ -45,7 +45,7 @@ class Job:
     sandbox: str = "bubblewrap"
     slot: int = 0
     cache: Path | None = None
-    records: dict[str, dict[str, bytes]] | None = None
+    records: dict[str, dict[str, Record]] | None = None
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Graded:
 
     student: str
     sections: list[SectionResult] = field(default_factory=list)
-    records: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    records: dict[str, dict[str, Record]] = field(default_factory=dict)
 
 
 _BANKS: dict[tuple[Path, int], Bank] = {}

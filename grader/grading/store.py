@@ -23,6 +23,7 @@ from grader import __version__
 from grader.grading.intake import Submission
 from grader.kit import Kit
 from grader.results import SectionResult
+from grader.solutions import Record
 
 SCHEMA_VERSION = 1
 SCHEMA = """
@@ -46,7 +47,8 @@ CREATE TABLE results (
 -- The evidence: what was asked of which text, and the answer, kept once however often it was given.
 CREATE TABLE answers (digest BLOB PRIMARY KEY, answer BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE records (
-    content TEXT NOT NULL, request TEXT NOT NULL, answer BLOB NOT NULL, PRIMARY KEY (content, request)
+    content TEXT NOT NULL, request TEXT NOT NULL, answer BLOB NOT NULL, seconds REAL NOT NULL,
+    PRIMARY KEY (content, request)
 ) WITHOUT ROWID;
 """
 
@@ -174,25 +176,30 @@ class Store:
         row = self._db.execute("SELECT result FROM results WHERE key = ?", (key,)).fetchone()
         return SectionResult.from_json(json.loads(row[0])) if row else None
 
-    def keep(self, results: dict[str, SectionResult], records: dict[str, dict[str, bytes]] | None = None) -> None:
+    def keep(self, results: dict[str, SectionResult], records: dict[str, dict[str, Record]] | None = None) -> None:
         """Keep results by key, and the evidence behind them by content and request: all of it or none."""
         rows = [(k, r.section, json.dumps(r.to_json()), r.must_run > 0) for k, r in results.items()]
         with self._db:
             self._db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)", rows)
             for content, answers in (records or {}).items():
-                named = [(request, hashlib.sha256(answer).digest(), answer) for request, answer in answers.items()]
+                named = [(request, hashlib.sha256(r.answer).digest(), r) for request, r in answers.items()]
                 self._db.executemany(
-                    "INSERT OR IGNORE INTO answers VALUES (?, ?)", [(name, zlib.compress(a, 1)) for _, name, a in named]
+                    "INSERT OR IGNORE INTO answers VALUES (?, ?)",
+                    [(name, zlib.compress(record.answer, 1)) for _, name, record in named],
                 )
                 self._db.executemany(
-                    "INSERT OR REPLACE INTO records VALUES (?, ?, ?)",
-                    [(content, request, name) for request, name, _ in named],
+                    "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)",
+                    [(content, request, name, record.seconds) for request, name, record in named],
                 )
 
-    def records(self, content: str) -> dict[str, bytes]:
+    def records(self, content: str) -> dict[str, Record]:
         """The evidence of one text, by request."""
-        query = "SELECT request, answers.answer FROM records JOIN answers ON digest = records.answer WHERE content = ?"
-        return {request: zlib.decompress(answer) for request, answer in self._db.execute(query, (content,))}
+        query = (
+            "SELECT request, answers.answer, seconds FROM records JOIN answers ON digest = records.answer "
+            "WHERE content = ?"
+        )
+        rows = self._db.execute(query, (content,))
+        return {request: Record(zlib.decompress(answer), seconds) for request, answer, seconds in rows}
 
 
 def text_digest(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from grader.solutions.source import Source
 
@@ -61,6 +61,13 @@ class Request:
     seconds: float = 10.0
     seed: int = 0
     clean: bool = False
+
+
+class Record(NamedTuple):
+    """A reply as it is kept: equal answers are equal bytes, however many seconds of processor time each took."""
+
+    answer: bytes
+    seconds: float
 
 
 class Solution(Protocol):

@@ -12,7 +12,7 @@ import types
 from typing import Any
 
 from grader import evidence
-from grader.solutions import Raised, Reply, Request, Solution
+from grader.solutions import Raised, Record, Reply, Request, Solution
 from grader.solutions.source import Source
 
 
@@ -73,18 +73,18 @@ def _names(code: types.CodeType) -> set[str]:
     return names
 
 
-def to_bytes(reply: Reply) -> bytes:
-    """A reply as one message."""
+def to_record(reply: Reply) -> Record:
+    """A reply as one message, its time apart."""
     raised = reply.raised
     told = None if raised is None else [raised.type, list(raised.bases), raised.message, raised.line, raised.trace]
-    return evidence.encode([reply.status, reply.value, told, reply.detail, reply.output, reply.seconds])
+    return Record(evidence.encode([reply.status, reply.value, told, reply.detail, reply.output]), reply.seconds)
 
 
-def from_bytes(message: bytes) -> Reply:
-    """What `to_bytes` made of it."""
-    status, value, told, detail, output, seconds = evidence.decode(message)
+def from_record(record: Record) -> Reply:
+    """What `to_record` made a record of."""
+    status, value, told, detail, output = evidence.decode(record.answer)
     raised = Raised(told[0], tuple(told[1]), told[2], told[3], told[4]) if told else None
-    return Reply(status, value, raised, detail, output, seconds)
+    return Reply(status, value, raised, detail, output, record.seconds)
 
 
 class Recorder:
@@ -92,27 +92,27 @@ class Recorder:
 
     def __init__(self, solution: Solution) -> None:
         self.source = solution.source
-        self.records: dict[str, bytes] = {}
+        self.records: dict[str, Record] = {}
         self._solution = solution
 
     def run(self, request: Request) -> Reply:
         """See `Solution`."""
         name = digest(request)  # before the run: a probe gets copies, but nothing says that they stay as they are
         reply = self._solution.run(request)
-        self.records[name] = to_bytes(reply)
+        self.records[name] = to_record(reply)
         return reply
 
 
 class RecordedSolution:
     """Answers from records; raises MustRun where there is none. Runs nothing."""
 
-    def __init__(self, source: Source, records: dict[str, bytes]) -> None:
+    def __init__(self, source: Source, records: dict[str, Record]) -> None:
         self.source = source
         self._records = records
 
     def run(self, request: Request) -> Reply:
         """See `Solution`."""
         try:
-            return from_bytes(self._records[digest(request)])
+            return from_record(self._records[digest(request)])
         except KeyError:
             raise MustRun from None

@@ -161,6 +161,11 @@ class Source:
                     growing = True
         return [statement for index, statement in enumerate(self.statements) if index in kept]
 
+    def has(self, statement: Statement) -> bool:
+        """Whether the same statement stands here too, wherever it stands and however it is laid out."""
+        wanted = ast.dump(statement.node)
+        return any(statement.binds == own.binds and ast.dump(own.node) == wanted for own in self.statements)
+
     def definition(self, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | None:
         """The last function or class of that name at the top level."""
         for statement in reversed(self.statements):
