@@ -10,7 +10,7 @@ VALIDATED := s01 s02 s03 s04 s05 s06
 # Evidence must agree to the last bit, which two threads don't.
 export OMP_NUM_THREADS := 1
 
-.PHONY: help setup sandbox browser grade test lint types unit validate exercises clean
+.PHONY: help setup sandbox browser grade test lint types unit validate exercises docs clean
 
 help:
 	@echo "make grade      set up, and grade the example class in examples/submissions/"
@@ -61,4 +61,7 @@ exercises: setup
 	$(BIN)/grader release exercises
 
 clean:
-	rm -rf build .torch-kata
+	rm -rf build site .torch-kata
+
+docs: setup
+	$(BIN)/mkdocs build --strict --site-dir site
