@@ -213,7 +213,8 @@ def _differ(what: str, actual: str, expected: str, where: str = "") -> NoReturn:
 
 
 def _indent(text: str) -> str:
-    return text.replace("\n", "\n             ")
+    """The rows of a tensor below each other, beside their label."""
+    return text.replace("\n", "\n" + " " * (13 + max(0, text.find("["))))
 
 
 def _keys(value: Any) -> str:
