@@ -39,6 +39,11 @@ def test_attention_of_any_size(student, rng):
         q, k, v = (scale * rng.normal(*shape) for _ in range(3))
         expected = F.scaled_dot_product_attention(*(x.double() for x in (q, k, v)), is_causal=True).float()
         assert_close(student.causal_attention(q, k, v), expected, tolerance=1e-4)
+    # Every score lies below -140, so that no small number will do for the future's.
+    q, k = (4 * (2 + rng.normal(2, 5, 5, dtype=torch.float64).abs()) for _ in range(2))
+    v = torch.eye(5, dtype=torch.float64).repeat(2, 1, 1)
+    expected = F.scaled_dot_product_attention(q, -k, v, is_causal=True)
+    assert_close(student.causal_attention(q, -k, v), expected, "the weights where all scores are far below zero")
 
 
 @check("causal_attention", kind="gradient", points=2)
