@@ -142,6 +142,65 @@ def regrade(
         stop(str(error))
 
 
+@app.command()
+def hint(exercise: Annotated[str, typer.Argument(help="Its name, as in the board.")]) -> None:
+    """A hint for an exercise; type it again for the next one."""
+    from grader.history import History
+    from grader.learner import next_hint
+
+    here = kit()
+    try:
+        with History(here.root) as history:
+            print(next_hint(here, here.find(exercise), history))
+    except KitError as error:
+        stop(str(error))
+
+
+@app.command()
+def reset(exercise: Annotated[str, typer.Argument(help="Its name, as in the board.")]) -> None:
+    """Put an exercise's stub back; your file as it was is kept as a copy."""
+    from grader.learner import LearnerError
+    from grader.learner import reset as put_back
+
+    here = kit()
+    try:
+        kept = put_back(here, here.find(exercise))
+    except (KitError, LearnerError) as error:
+        stop(str(error))
+    print(f"{exercise} is as it was given out. Your file as it was: {kept.relative_to(here.root)}")
+
+
+@app.command()
+def progress() -> None:
+    """Days, points, time, hints, and mistakes met and overcome."""
+    from grader.history import History
+    from grader.learner import progress_lines
+
+    here = kit()
+    with History(here.root) as history:
+        print("\n".join(progress_lines(here, history)))
+
+
+@release.command("student")
+def release_student(
+    destination: Annotated[Path, typer.Argument(help="A new folder; its zip stands beside it.")],
+    jobs: Jobs = CORES,
+) -> None:
+    """What learners get: exercises, checks, data and the mistakes' evidence; no solution, no mistake's code."""
+    from grader.release.student import ReleaseError
+    from grader.release.student import release_student as write
+
+    def tell(done: int, of: int) -> None:
+        if sys.stderr.isatty():
+            print(f"\rmistakes' evidence: {done}/{of} exercises ", end="", file=sys.stderr, flush=True)
+
+    try:
+        archive = write(kit(), destination, jobs, tell)
+    except ReleaseError as error:
+        stop(str(error))
+    print(f"{destination}  {archive}")
+
+
 @release.command("exercises")
 def release_exercises() -> None:
     """Write exercises/ from reference/."""
@@ -152,6 +211,10 @@ def release_exercises() -> None:
         print(f"wrote {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
     print(f"{len(changed)} files changed")
 
+
+if not Path(__file__).with_name("grading").is_dir():  # a student edition
+    app.registered_groups.clear()
+    app.registered_commands = [c for c in app.registered_commands if c.callback in (hint, reset, progress)]
 
 if __name__ == "__main__":
     app()

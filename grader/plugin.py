@@ -182,7 +182,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = NOTHING_DONE
     if run.is_own_work and run.results:
         with History(run.kit.root) as history:
-            history.record(run.results)
+            exercises = {c.name: c.exercise for s in run.kit.sections.values() for e in s.exercises for c in e.checks}
+            history.record(run.results, exercises)
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
