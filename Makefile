@@ -21,7 +21,7 @@ $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or later is needed: make PYTHON=python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); $(call install,python3-venv); $(PYTHON) -m venv $(VENV); }
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[instructor,cluster,docs,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[instructor,docs,dev]'
 	@touch $@
 
 # The sandbox is a Debian package; other systems than Linux grade with --sandbox none only.
@@ -40,7 +40,7 @@ endef
 grade: setup
 	$(BIN)/grader grade examples/submissions --out build/example-results --sections s01,s02,s03,s04
 
-test: lint types unit validate
+test: lint types unit validate docs
 
 lint: setup
 	$(BIN)/ruff check .

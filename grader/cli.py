@@ -143,6 +143,19 @@ def regrade(
 
 
 @app.command()
+def report(
+    out: Annotated[Path, typer.Argument(help="The --out folder of a `grader grade`.")],
+    students: Annotated[bool, typer.Option("--students", help="Pages to hand back, one a student.")] = False,
+) -> None:
+    """Make the pages of a graded class again, or pages to hand back, which hold nothing about others."""
+    from grader.report.pages import write_report
+
+    if not (out / "results.json").is_file():
+        stop(f"no results.json in {out}: give the --out folder of a `grader grade`")
+    print(write_report(out, students))
+
+
+@app.command()
 def hint(exercise: Annotated[str, typer.Argument(help="Its name, as in the board.")]) -> None:
     """A hint for an exercise; type it again for the next one."""
     from grader.history import History

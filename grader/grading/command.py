@@ -19,6 +19,7 @@ from grader.grading.batch import Batch
 from grader.grading.intake import IntakeError, read_roster, read_submissions
 from grader.grading.store import Store, StoreError
 from grader.kit import Kit, Section
+from grader.report.pages import ClassPages
 from grader.report.tables import GradeTable
 from grader.solutions.sandbox import LEVELS, SandboxError, self_test
 
@@ -137,14 +138,18 @@ def _finish(batch: Batch, out: Path, sandbox: str) -> int:
         batch.run(tell)
     table = GradeTable(list(batch.sections))
     ungraded = again = 0
-    with ResultFiles(out, list(batch.sections), batch.seed, sandbox) as files:
+    with (
+        ResultFiles(out, list(batch.sections), batch.seed, sandbox) as files,
+        ClassPages(out, batch.seed, sandbox) as pages,
+    ):
         for result in batch.results():
             files.add(result)
+            pages.add(result)
             table.add(result)
             ungraded += result.ungraded
             again += sum(section.must_run for section in result.sections)
     table.print()
-    print(f"\n{out}/grades.csv  {out}/results.json")
+    print(f"\n{out}/grades.csv  {out}/results.json  {out}/report/index.html")
     if again:
         print(f"{again} checks must be run again, since their probes or inputs changed: `grader grade` does so")
     return 1 if ungraded or again else 0
