@@ -7,10 +7,16 @@ from __future__ import annotations
 
 import ast
 import multiprocessing
+import os
 import re
+import signal
 import statistics
-from collections.abc import Callable
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,25 +52,34 @@ class Sample:
 def measure(
     kit: Kit, sections: dict[str, Section], seeds: int, jobs: int, path: Path, tell: Callable[[int, int], None]
 ) -> None:
-    """Measure these sections, and write their tables into the file at `path`."""
+    """Measure these sections; the table of each goes into the file at `path` as soon as it is complete."""
     work = [
-        (kit.root, name, check.name, seed)
+        (kit.root, name, exercise, seed)
         for name, section in sections.items()
-        for check in _measuring(kit, section)
+        for exercise in dict.fromkeys(check.exercise for check in _measuring(kit, section))
         for seed in range(seeds)
     ]
     samples: dict[str, list[Sample]] = {name: [] for name in sections}
+    left = Counter(item[1] for item in work)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, context, initializer=one_thread) as pool:
         futures = {pool.submit(_samples, *item): item[1] for item in work}
         for done, future in enumerate(as_completed(futures), start=1):
-            samples[futures[future]] += future.result()
+            name = futures[future]
+            samples[name] += future.result()
+            left[name] -= 1
+            if not left[name]:
+                _write(path, name, _table(name, samples[name], seeds))
             tell(done, len(work))
-    tables = _tables_in(path)
-    for name, found in samples.items():
-        if found:
-            tables[name] = _table(name, found, seeds)
-    path.write_text(HEAD + "".join(f"\n{tables[name]}" for name in sorted(tables)), encoding="utf-8")
+
+
+def _write(path: Path, section: str, table: str) -> None:
+    """Put one section's table in place of the one that is there."""
+    tables = {**_tables_in(path), section: table}
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
+        file.write(HEAD + "".join(f"\n{tables[name]}" for name in sorted(tables)))
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
 
 
 def _measuring(kit: Kit, section: Section) -> list[Check]:
@@ -79,27 +94,51 @@ def _measuring(kit: Kit, section: Section) -> list[Check]:
     return [check for exercise in section.exercises for check in exercise.checks if check.name in measuring]
 
 
-def _samples(root: Path, section_name: str, check_name: str, seed: int) -> list[Sample]:
-    """What every solution of the check's exercise reaches with one seed."""
+def _samples(root: Path, section_name: str, exercise: str, seed: int) -> list[Sample]:
+    """What every solution of an exercise reaches with one seed, at each of its checks that measure."""
     from grader.mistakes import load_variants
     from grader.runner import load_checks, try_check
     from grader.solutions.local import LocalSolution, read_source
+    from grader.student import Shared
 
     kit = Kit(root)
     section = kit.sections[section_name]
-    check = next(c for e in section.exercises for c in e.checks if c.name == check_name)
-    function = load_checks(kit, section_name)[check_name]
-    reference = LocalSolution(read_source(kit.reference / f"{section_name}.py"), [check.exercise])
+    checks = [check for check in _measuring(kit, section) if check.exercise == exercise]
+    functions = load_checks(kit, section_name)
+    reference = LocalSolution(read_source(kit.reference / f"{section_name}.py"), [exercise])
     solutions = [("reference", True, reference)]
     for folder in ("alternatives", "mistakes"):
         for variant in load_variants(kit, section_name, folder):
-            if variant.exercise == check.exercise:
+            if variant.exercise == exercise:
                 solutions.append((variant.name, folder == "alternatives", variant.solution(kit)))
     found = []
+    limits: dict[str, float] = {}
     for name, right, solution in solutions:
-        for m in try_check(kit, section, check, function, solution, seed).measures:
-            found.append(Sample(check_name, m.what, m.threshold, m.at_least, name, right, m.value))
+        shared = Shared()  # one training for all checks that judge it
+        for check in checks:
+            started = time.process_time()
+            with _time_limit(limits.get(check.name, check.seconds)):
+                trial = try_check(kit, section, check, functions[check.name], solution, seed, shared)
+            # Some mistakes never end where nothing counts their steps: they get five times as long as the reference.
+            limits.setdefault(check.name, 5 * (time.process_time() - started) + 1)
+            for m in trial.measures:
+                found.append(Sample(check.name, m.what, m.threshold, m.at_least, name, right, m.value))
     return found
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Ends what runs inside with an exception after so much processor time."""
+
+    def stop(number: int, frame: object) -> None:
+        raise TimeoutError(f"stopped after {seconds:g} s of processor time")
+
+    signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _tables_in(path: Path) -> dict[str, str]:
