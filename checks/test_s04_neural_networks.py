@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from grader.checks import assert_at_most, assert_close, assert_equal, check, fail, require, show
+from grader.checks import assert_at_most, assert_close, assert_equal, check, fail, picture_curve, require, show
 
 
 def form(value):
@@ -612,6 +612,8 @@ def test_fit_regressor_losses_of_three_steps(student, rng):
     weights, x, y = small_regression(rng)
     came = student.probe(losses_of_fit, weights=weights, x=x, y=y, lr=0.05, epochs=3)
     losses, _ = gradient_descent(weights, x, y, lr=0.05, steps=3)
+    lines = {"yours": came, "gradient descent": losses}
+    picture_curve("The loss of three steps", lines, across="step", up="mean squared error")
     assert_close(came, losses, "the losses of three steps")
 
 
@@ -676,6 +678,9 @@ def test_fit_regressor_finds_a_noisy_curve(student, rng):
     grid = torch.linspace(-2, 2, 101).unsqueeze(1)
     came = student.probe(curve_after_fit, weights=weights, x=x, y=y, lr=0.05, epochs=500, grid=grid)
     assert_equal(form(came["curve"]), [(101, 1), torch.float32], "shape and dtype of the fitted curve")
+    heights = {"your fit": came["curve"], "without noise": noiseless(grid)}
+    lines = {name: (grid.flatten(), height.flatten()) for name, height in heights.items()}
+    picture_curve("The curve behind noisy points", lines, across="x", up="y")
     distance = float((came["curve"] - noiseless(grid)).square().mean())
     assert_at_most(distance, 0.08, "the mean squared distance between the fit and the curve without noise")
 

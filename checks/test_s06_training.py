@@ -17,6 +17,8 @@ from grader.checks import (
     assert_tensor,
     check,
     fail,
+    picture_confusion,
+    picture_curve,
     require,
     show,
 )
@@ -822,7 +824,10 @@ def test_fit_steps_the_scheduler_once_an_epoch(student, rng):
     data, factors = classification(rng), [1.0, 0.5, 2.0, 0.2]
     seen = student.probe(fitted, **data, epochs=4, lr=0.1, factors=factors)
     expected, _ = by_hand(data, [0.1 * factor for factor in factors])
-    judge_history(read_history(seen["history"], 4), expected)
+    history = read_history(seen["history"], 4)
+    lines = {key: history[key] for key in ("train_loss", "val_loss")} | {"val_loss expected": expected["val_loss"]}
+    picture_curve("Four epochs, at rates of 0.1, 0.05, 0.2 and 0.02", lines, across="epoch", up="loss")
+    judge_history(history, expected)
 
 
 @check("fit", kind="state", points=3)
@@ -878,6 +883,7 @@ def test_fit_reads_held_out_digits(student, rng):
     held_out, answers = digits(student, rng, "t10k", 500)
     logits = student.probe(logits_for_held_out, images=images, labels=labels, held_out=held_out)
     logits = assert_tensor(logits, (500, 10), torch.float32, "the logits for the held-out digits")
+    picture_confusion("500 digits that it never saw", answers, logits.argmax(1), labels="0123456789")
     assert_at_least((logits.argmax(1) == answers).double().mean().item(), 0.7, "the accuracy on held-out digits")
 
 

@@ -17,6 +17,7 @@ from grader.checks import (
     assert_tensor,
     check,
     fail,
+    picture_confusion,
     require,
     shared,
 )
@@ -607,6 +608,7 @@ def test_train_lenet_reads_digits_it_has_never_seen(student, trained):
     """At least 93 % of 1,000 held-out digits are read rightly."""
     found, _, answers = trained
     logits = assert_tensor(found["held out"], (1_000, 10), torch.float32, "the logits of 1,000 held-out digits")
+    picture_confusion("1,000 digits that it never saw", answers, logits.argmax(1), labels="0123456789")
     assert_at_least((logits.argmax(1) == answers).double().mean().item(), 0.93, "held-out accuracy")
 
 

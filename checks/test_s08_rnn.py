@@ -16,6 +16,7 @@ from grader.checks import (
     assert_tensor,
     check,
     fail,
+    picture_matrix,
     require,
     shared,
     show,
@@ -754,11 +755,22 @@ def test_train_char_rnn_beats_counting(student):
     with torch.no_grad():
         logits, _ = model(ids[None, :-1])
     loss = F.cross_entropy(logits[0].double(), ids[1:]).item()
+    picture_expectations(logits[0].softmax(-1), ids[:-1], vocabulary)
     assert_at_most(
         loss,
         bigram_loss(torch.tensor(seen), ids, len(vocabulary)),
         "nats per character on text that the model never saw (the threshold is the bigram model's)",
     )
+
+
+def picture_expectations(chances, ids, vocabulary):
+    """What the model expects after the most frequent characters, averaged over the text."""
+    counts = torch.bincount(ids, minlength=len(vocabulary))
+    table = torch.zeros(len(vocabulary), len(vocabulary)).index_add_(0, ids, chances) / counts.clamp(min=1)[:, None]
+    frequent = counts.argsort(descending=True)[:12].sort().values
+    labels = [vocabulary[i].replace(" ", "\N{OPEN BOX}") for i in frequent.tolist()]
+    title = "How probable each next character is, averaged"
+    picture_matrix(title, table[frequent][:, frequent], across="the next one", up="after", labels=labels)
 
 
 def train_on_novel(solution, vocabulary, text, steps):

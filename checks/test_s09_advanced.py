@@ -12,7 +12,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from grader.checks import assert_at_least, assert_at_most, assert_close, assert_equal, assert_tensor, check, require
+from grader.checks import (
+    assert_at_least,
+    assert_at_most,
+    assert_close,
+    assert_equal,
+    assert_tensor,
+    check,
+    picture_confusion,
+    picture_curve,
+    picture_images,
+    picture_matrix,
+    require,
+)
 
 # ----------------------------------------------------------------------------------------- causal_attention
 
@@ -29,7 +41,9 @@ def test_attention_weights(student, rng):
     q, k = rng.normal(2, 5, 5, dtype=torch.float64), rng.normal(2, 5, 5, dtype=torch.float64)
     v = torch.eye(5, dtype=torch.float64).repeat(2, 1, 1)
     allowed = torch.ones(5, 5).tril().bool()
-    assert_close(student.causal_attention(q, k, v), attention_weights(q, k, allowed), "the weights (v is the identity)")
+    weights = student.causal_attention(q, k, v)
+    picture_matrix("Who attends to whom", weights, across="to this position", up="from this one")
+    assert_close(weights, attention_weights(q, k, allowed), "the weights (v is the identity)")
 
 
 @check("causal_attention", kind="value", points=2)
@@ -579,6 +593,9 @@ def reconstructions_of_vae(solution, train, test):
 
 def _beats_mean_image(logits, train, test, share):
     assert_tensor(logits, test.shape, torch.float32, "the logits of test digits")
+    picture_images(
+        "Digits it never saw, and what it gives back", {"digits": test / 255, "given back": logits.sigmoid()}
+    )
     mean = (train.double() / 255).mean(0).clamp(1e-3, 1 - 1e-3)
     baseline = reconstruction_error(torch.logit(mean).expand(len(test), -1, -1, -1), test)
     ratio = reconstruction_error(logits, test) / baseline
@@ -783,6 +800,11 @@ def test_gan_learns_a_normal_distribution(student):
     samples = assert_tensor(student.probe(samples_of_gan), (2000, 1), torch.float32, "the samples").double()
     middle = (torch.arange(2000, dtype=torch.float64) + 0.5) / 2000
     quantiles = 4 + 1.25 * torch.special.ndtri(middle)
+    places = torch.linspace(-0.9, 8.9, 50, dtype=torch.float64)
+    bell = torch.exp(-(((places - 4) / 1.25) ** 2) / 2) / (1.25 * (2 * torch.pi) ** 0.5)
+    density = torch.histc(samples, 50, -1, 9) / (2000 * 0.2)
+    lines = {"your samples": (places, density), "the distribution": (places, bell)}
+    picture_curve("2,000 samples", lines, across="value", up="density")
     distance = float((samples.flatten().sort().values - quantiles).abs().mean())
     assert_at_most(distance, 0.7, "the distance (Wasserstein-1) of the samples from the distribution")
 
@@ -1032,6 +1054,8 @@ def test_fine_tuning_beats_training_from_scratch(student, rng):
     answers = student.probe(transfer, file=file, images=named, test=images[held_out][:400])
     numbers = {name: number for number, name in enumerate(sorted(NAMES))}  # as ImageFolder counts them
     wanted = torch.tensor([numbers[NAMES[digit]] for digit in labels[held_out][:400].tolist()])
+    for how, made in zip(("fine-tuned", "from scratch"), answers, strict=True):
+        picture_confusion(f"400 digits read by the network {how}", wanted, made, labels=sorted(NAMES))
     tuned, scratch = (
         float((assert_tensor(made, (400,), torch.int64, "the predicted classes") == wanted).double().mean())
         for made in answers

@@ -26,6 +26,7 @@ from grader.checks import (
     assert_tensor,
     check,
     fail,
+    picture_curve,
     require,
     shared,
     skip,
@@ -845,9 +846,13 @@ def test_quantize_model_is_small_and_still_right(quantized_digits):
     output = assert_tensor(found["outputs"][0], (len(x), 10), torch.float32, "the output")
     with torch.no_grad():
         exact = net(x)
-    assert_at_most(float(found["share"]), 0.45, "the size of the file, as a share of the float model's")
     before = float((exact.argmax(1) == y).float().mean())
     after = float((output.argmax(1) == y).float().mean())
+    points = {"the float model": ([1.0], [before]), "yours": ([found["share"]], [after])}
+    picture_curve(
+        "Size and accuracy", points, across="size of the file, as a share of the float model's", up="accuracy"
+    )
+    assert_at_most(float(found["share"]), 0.45, "the size of the file, as a share of the float model's")
     assert_at_least(after - before, -0.02, "the gain in accuracy")
     assert_at_most(float((output - exact).abs().max() / exact.abs().max()), 0.1, "the relative error of the logits")
 

@@ -15,8 +15,11 @@ everything: what it gets are plain tensors and plain data.
 
 from __future__ import annotations
 
+import base64
+import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
@@ -25,10 +28,13 @@ import numpy as np
 import torch
 
 from grader.evidence import Foreign, close
+from grader.results import Picture
+from grader.text import tidy
 
 __all__ = [
     *("CheckFailed", "Rng", "assert_at_least", "assert_at_most", "assert_close", "assert_equal", "assert_tensor"),
     *("check", "fail", "require", "shared", "show", "skip"),
+    *("picture_confusion", "picture_curve", "picture_images", "picture_matrix"),
 ]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -205,6 +211,91 @@ def _measure(value: Any, threshold: float, what: str, *, at_least: bool) -> None
     measured.get([]).append(Measure(what, value, threshold, at_least))
     if math.isnan(value) or (value < threshold if at_least else value > threshold):
         fail(f"{what} is {value:.4g}: {'at least' if at_least else 'at most'} {threshold:g} is expected")
+
+
+# -------------------------------------------------------------------------------------------------- pictures
+#
+# What a check shows beside its verdict, on the student's page of a report: call these before the assertions, so that
+# the picture is there when the check fails. They take evidence as it came: numbers that are none become gaps, what is
+# too much is thinned out, and what cannot be drawn is left out. A picture never decides anything.
+
+MOST_PICTURES, MOST_LINES, MOST_POINTS, MOST_CELLS, MOST_IMAGES, MOST_PIXELS = 4, 4, 100, 30, 8, 32
+MOST_LETTERS = 60  # of a title or label
+HUGE = 1e30  # beyond it a number is drawn as none
+
+pictured: ContextVar[list[Picture]] = ContextVar("pictured")
+
+
+def picture_curve(title: str, lines: Mapping[str, Any], *, across: str, up: str) -> None:
+    """Curves over a common axis. lines: by name, numbers (at 1, 2, 3, ...) or a pair of places and numbers.
+
+    A line with one number is drawn as a point.
+    """
+    with _picture(Picture("curve", _label(title), _label(across), _label(up))) as picture:
+        for name, values in list(lines.items())[:MOST_LINES]:
+            x, y = values if type(values) is tuple and len(values) == 2 else (range(1, len(values) + 1), values)
+            if len(x) != len(y):
+                raise ValueError(f"{len(x)} places for {len(y)} numbers")
+            last, most = len(y) - 1, min(len(y), MOST_POINTS)
+            kept = [round(i * last / max(1, most - 1)) for i in range(most)]
+            picture.lines[_label(name)] = [[_number(numbers[i]) for i in kept] for numbers in (x, y)]
+
+
+def picture_matrix(title: str, cells: Any, *, across: str, up: str, labels: Sequence[str] = ()) -> None:
+    """A table of numbers, shaded. cells: (rows, columns), of a batch the first; labels: of both, in a square one."""
+    with _picture(Picture("matrix", _label(title), _label(across), _label(up))) as picture:
+        while isinstance(cells, torch.Tensor) and cells.dim() > 2:
+            cells = cells[0]
+        picture.cells = [[_number(cell) for cell in row[:MOST_CELLS]] for row in cells[:MOST_CELLS]]
+        if len({len(row) for row in picture.cells}) != 1:
+            raise ValueError("rows of different lengths")
+        picture.labels = [_label(label) for label in labels[:MOST_CELLS]]
+
+
+def picture_confusion(title: str, answers: torch.Tensor, found: Any, labels: Sequence[str]) -> None:
+    """How often what was taken for what. answers, found: (N,) numbers of classes; labels: a name for each class."""
+    classes = len(labels)
+    if isinstance(found, torch.Tensor) and found.shape == answers.shape and found.dtype == torch.int64:
+        inside = (found >= 0) & (found < classes)
+        counts = torch.bincount(classes * answers[inside] + found.detach()[inside], minlength=classes**2)
+        table = counts.view(classes, classes)
+        picture_matrix(title, table, across="taken for", up="really", labels=labels)
+
+
+def picture_images(title: str, strips: Mapping[str, Any]) -> None:
+    """Rows of grey images below each other. strips: by name, (N, height, width), or (N, 1, height, width); 0 to 1."""
+    with _picture(Picture("images", _label(title))) as picture:
+        from PIL import Image
+
+        for name, images in list(strips.items())[:MOST_LINES]:
+            images = images.detach()[:MOST_IMAGES].double().nan_to_num(0.5).clamp(0, 1)
+            images = images.reshape(len(images), *images.shape[-2:])[:, :MOST_PIXELS, :MOST_PIXELS]
+            row = (255 * torch.cat(list(torch.nn.functional.pad(images, (0, 1), value=1.0)), 1)).round().byte()
+            file = io.BytesIO()
+            Image.fromarray(row.numpy()).save(file, "PNG", optimize=True)
+            picture.strips[_label(name)] = base64.b64encode(file.getvalue()).decode()
+
+
+@contextmanager
+def _picture(picture: Picture) -> Iterator[Picture]:
+    """Keep the picture, if it can be drawn: what it is made of may be anything that a learner's code returned."""
+    kept = pictured.get([])
+    try:
+        yield picture
+    except Exception:
+        return
+    if len(kept) < MOST_PICTURES:
+        kept.append(picture)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, (torch.Tensor, np.generic)):
+        value = value.item()
+    return float(f"{value:.4g}") if type(value) in (int, float) and abs(value) < HUGE else None
+
+
+def _label(text: str) -> str:
+    return tidy(text, MOST_LETTERS)
 
 
 def _differ(what: str, actual: str, expected: str, where: str = "") -> NoReturn:

@@ -10,6 +10,25 @@ MUST_RUN = "must be run again: its probe or its inputs have changed since it was
 
 
 @dataclass
+class Picture:
+    """What a check found worth seeing, as small plain data that any reader can draw.
+
+    across, up: what the axes show. lines: of a curve, by name, places across and heights (None where there is no finite
+    number). cells: of a matrix, row by row. labels: of its rows and columns, numbered from 0 without. strips: of
+    images, by name, a row of them as a PNG in base64.
+    """
+
+    kind: Literal["curve", "matrix", "images"]
+    title: str
+    across: str = ""
+    up: str = ""
+    lines: dict[str, list[list[float | None]]] = field(default_factory=dict)
+    cells: list[list[float | None]] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    strips: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
 class CheckResult:
     """One check. mistake and advice: the known mistake that gives the same evidence. seconds: of processor time."""
 
@@ -25,6 +44,10 @@ class CheckResult:
     output: str = ""
     sentence: str = ""
     hidden: bool = False
+    pictures: list[Picture] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.pictures = [p if isinstance(p, Picture) else Picture(**p) for p in self.pictures]  # from JSON: dicts
 
 
 @dataclass
@@ -89,13 +112,30 @@ class SectionResult:
 
 
 @dataclass
+class AttemptResult:
+    """Something that a student handed in. number: from 1. at: when it first came to be graded, in UTC (ISO 8601).
+
+    counts: whether it is the one whose results stand in the submission.
+    """
+
+    number: int
+    at: str
+    points: float
+    counts: bool
+
+
+@dataclass
 class SubmissionResult:
-    """One submission. problems: what to know of its files, in sentences; ungraded: some of it could not be graded."""
+    """One submission. problems: what to know of its files, in sentences; ungraded: some of it could not be graded.
+
+    attempts: all that the student handed in, the earliest first.
+    """
 
     student: str
     sections: list[SectionResult] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     ungraded: bool = False
+    attempts: list[AttemptResult] = field(default_factory=list)
 
     @property
     def points(self) -> float:
@@ -112,10 +152,12 @@ class SubmissionResult:
             "max_points": self.max_points,
             "problems": self.problems,
             "ungraded": self.ungraded,
+            "attempts": [asdict(attempt) for attempt in self.attempts],
             "sections": [section.to_json() for section in self.sections],
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> SubmissionResult:
         sections = [SectionResult.from_json(section) for section in data["sections"]]
-        return cls(data["student"], sections, list(data["problems"]), bool(data["ungraded"]))
+        attempts = [AttemptResult(**attempt) for attempt in data.get("attempts", [])]  # older results have none
+        return cls(data["student"], sections, list(data["problems"]), bool(data["ungraded"]), attempts)

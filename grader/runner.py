@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from grader.checks import CheckFailed, CheckSkipped, Measure, measured
+from grader.checks import CheckFailed, CheckSkipped, Measure, measured, pictured
 from grader.kit import Check, Exercise, Kit, KitError, Section
-from grader.results import MUST_RUN, CheckResult, ExerciseResult, Outcome, SectionResult
+from grader.results import MUST_RUN, CheckResult, ExerciseResult, Outcome, Picture, SectionResult
 from grader.solutions import Reply, Solution
 from grader.solutions.recorded import MustRun
 from grader.student import LearnerStopped, Shared, Student, stub_source
@@ -44,7 +44,8 @@ class Diagnoses(Protocol):
 class Trial:
     """What became of one check.
 
-    log: all evidence it saw; error: what it raised, for a debugger; measures: the numbers it held against thresholds.
+    log: all evidence it saw; error: what it raised, for a debugger; measures: the numbers it held against thresholds;
+    pictures: what it found worth seeing.
     """
 
     outcome: Outcome
@@ -52,6 +53,7 @@ class Trial:
     log: list[Reply] = field(default_factory=list)
     error: BaseException | None = None
     measures: list[Measure] = field(default_factory=list)
+    pictures: list[Picture] = field(default_factory=list)
 
 
 def load_checks(kit: Kit, section: str) -> CheckFunctions:
@@ -101,6 +103,7 @@ def try_check(
     student = Student(kit, section, check, solution, seed, shared)
     trial = Trial("passed", log=student._log)
     measured.set(trial.measures)
+    pictured.set(trial.pictures)
     try:
         student._resolve(function, check.name)
     except CheckSkipped as reason:
@@ -224,6 +227,7 @@ class ExerciseRun:
             output=tidy("".join(reply.output for reply in trial.log), MAX_OUTPUT),
             sentence=check.sentence,
             hidden=check.hidden,
+            pictures=trial.pictures,
         )
         if trial.log and self.diagnoses and trial.outcome not in ("passed", "todo", "not_reached"):
             known = self.diagnoses.diagnose(check, trial.log)

@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 
 from grader.grading.intake import Submission
 from grader.grading.judge import Graded, Job, judge, missing, start_judge
 from grader.grading.store import Attempt, Keys, Store
 from grader.kit import Kit, Section
-from grader.results import SubmissionResult
+from grader.results import AttemptResult, SubmissionResult
 
 TRIES = 2  # a job that took its judge down with it this often is given up
 
@@ -81,10 +82,12 @@ class Batch:
     def results(self) -> Iterator[SubmissionResult]:
         """The result of every student in the store, one at a time, of the attempt that counts."""
         for student, attempts in self.store.students():
-            if self.policy == "best":
-                yield max((self._result(student, attempt) for attempt in attempts), key=lambda result: result.points)
-            else:
-                yield self._result(student, attempts[0])
+            found = [self._result(student, attempt) for attempt in attempts]  # the latest first
+            result = found[0] if self.policy == "latest" else max(found, key=lambda other: other.points)
+            for number, (attempt, other) in enumerate(zip(reversed(attempts), reversed(found), strict=True), start=1):
+                at = datetime.fromtimestamp(attempt.at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+                result.attempts.append(AttemptResult(number, at, other.points, other is result))
+            yield result
 
     def _result(self, student: str, attempt: Attempt) -> SubmissionResult:
         result = SubmissionResult(student, [], list(attempt.problems), attempt.unread)

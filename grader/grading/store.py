@@ -59,9 +59,11 @@ class StoreError(Exception):
 
 @dataclass(frozen=True)
 class Attempt:
-    """Something handed in: its number, the key of each section's result, and what to know of its files."""
+    """Something handed in: its number, when it first came to be graded (seconds since the epoch), the key of each
+    section's result, and what to know of its files."""
 
     number: int
+    at: float
     keys: dict[str, str]
     problems: list[str]
     unread: bool
@@ -141,12 +143,12 @@ class Store:
 
     def students(self) -> Iterator[tuple[str, list[Attempt]]]:
         """Every student by name, with what they handed in, the latest first. Texts are left in the store."""
-        rows = self._db.execute("SELECT student, id, problems, unread FROM attempts ORDER BY student, turn DESC")
+        rows = self._db.execute("SELECT student, id, at, problems, unread FROM attempts ORDER BY student, turn DESC")
         for student, attempts in itertools.groupby(rows, key=lambda row: str(row[0])):
             found = []
-            for _, attempt, problems, unread in attempts:
+            for _, attempt, at, problems, unread in attempts:
                 keys = self._db.execute("SELECT section, key FROM attempt_sections WHERE attempt = ?", (attempt,))
-                found.append(Attempt(attempt, dict(keys), json.loads(problems), bool(unread)))
+                found.append(Attempt(attempt, at, dict(keys), json.loads(problems), bool(unread)))
             yield student, found
 
     def all_submissions(self) -> list[Submission]:
