@@ -194,6 +194,28 @@ def progress() -> None:
         print("\n".join(progress_lines(here, history)))
 
 
+@app.command()
+def notebook(section: Annotated[str, typer.Argument(help="Its name, or the beginning: s02 is enough.")]) -> None:
+    """A section as a notebook, and back: whichever you edited last is carried over; the other is kept as a copy."""
+    from grader.pairing import NotebookError, carry_over
+
+    here = kit()
+    try:
+        for chosen in here.select([section]).values():
+            done = carry_over(here, chosen)
+            source, to = (path.relative_to(here.root) for path in (done.source, done.to))
+            if not done.changed:
+                print(f"{to} says what {source} says already.")
+                continue
+            print(f"{to} now says what {source} says.")
+            if done.kept:
+                print(f"As it was: {done.kept.relative_to(here.root)}")
+            if to.suffix == ".ipynb":
+                print(f"Open it in VS Code, or with `jupyter lab {to}`; `pytest checks/` checks what you edit last.")
+    except (KitError, NotebookError) as error:
+        stop(str(error))
+
+
 @release.command("student")
 def release_student(
     destination: Annotated[Path, typer.Argument(help="A new folder; its zip stands beside it.")],
@@ -227,7 +249,7 @@ def release_exercises() -> None:
 
 if not Path(__file__).with_name("grading").is_dir():  # a student edition
     app.registered_groups.clear()
-    app.registered_commands = [c for c in app.registered_commands if c.callback in (hint, reset, progress)]
+    app.registered_commands = [c for c in app.registered_commands if c.callback in (hint, reset, progress, notebook)]
 
 if __name__ == "__main__":
     app()

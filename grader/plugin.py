@@ -16,6 +16,7 @@ import pytest
 from grader.history import History
 from grader.kit import Check, Kit, KitError, Section, find_root
 from grader.mistakes import Bank
+from grader.pairing import edited_last, which
 from grader.report.board import board_lines
 from grader.results import CheckResult
 from grader.runner import ExerciseRun, Trial, load_checks
@@ -57,7 +58,7 @@ class LocalRun:
     def solution(self, section: Section) -> Solution | str:
         """The learner's file of a section, or a sentence that says why there is none."""
         if section.name not in self._solutions:
-            path = self.folder / f"{section.name}.py"
+            path = edited_last(self.folder, section.name)
             try:
                 names = [exercise.name for exercise in section.exercises]
                 self._solutions[section.name] = LocalSolution(read_source(path), names)
@@ -195,6 +196,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         with History(run.kit.root) as history:
             known = history.latest()
     terminalreporter.section("Torch Kata", sep="-")
+    for section in run.results:
+        if told := which(run.folder, section):
+            terminalreporter.write_line(told)
     for line in board_lines(run.kit, known):
         terminalreporter.write_line(line)
 

@@ -144,14 +144,17 @@ def _stopped(student: Student, check: Check, reply: Reply) -> tuple[Outcome, str
     if student._is_todo(reply):
         return "todo", ""
     where = Path(student.source.filename).name
+    place = student.source.place
     if reply.status == "broken":
-        return "error", f"{where}, {reply.detail}"
+        told = reply.raised
+        detail = f"{place(told.line)}: {told.type}: {told.message}" if told and told.line else reply.detail
+        return "error", f"{where}, {detail}"
     if reply.status == "timeout":
         return "timeout", f"{student._call} did not end: {reply.detail}"
     if reply.status == "crashed" or reply.raised is None:
         return "crashed", f"{student._call}: {reply.detail}"
     raised = reply.raised
-    line = f" ({where}, line {raised.line})" if raised.line else ""
+    line = f" ({where}, {place(raised.line)})" if raised.line else ""
     return "error", f"{student._call} raised {raised.type}: {raised.message}{line}"
 
 
@@ -161,7 +164,7 @@ def preliminary(kit: Kit, section: Section, exercise: Exercise, solution: Soluti
     name, file = exercise.name, Path(source.filename).name
     definition, broken = source.definition(name), source.problem(name)
     if broken and (definition is None or definition.lineno < broken.line):
-        return Trial("error", f"{file}, line {broken.line}: {broken.message}; so `{name}` cannot be read")
+        return Trial("error", f"{file}, {source.place(broken.line)}: {broken.message}; so `{name}` cannot be read")
     if name not in source.defined and "*" not in source.defined:
         others = source.defined - {e.name for e in section.exercises}
         near = difflib.get_close_matches(name, others, 1)

@@ -94,7 +94,7 @@ class Student:
                 found = _used(node, names)
                 if found and not given.has(statement):
                     line = getattr(node, "lineno", statement.line)
-                    raise CheckFailed(f"line {line} of your file uses `{found}`: {instead}")
+                    raise CheckFailed(f"{self.source.place(line)} of your file uses `{found}`: {instead}")
 
     @property
     def source(self) -> Source:

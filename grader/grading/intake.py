@@ -248,7 +248,7 @@ def _text(one: Owned) -> str:
         raise Unread(f"not valid UTF-8 at byte {error.start}") from None
     if not is_notebook or not text.strip():
         return text
-    from grader.grading.notebooks import NotebookError, script
+    from grader.pairing import NotebookError, script
 
     try:
         return script(text)

@@ -21,6 +21,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 GRADER = (
     *("__init__.py", "cli.py", "evidence.py", "kit.py", "checks.py", "student.py", "runner.py", "mistakes.py"),
     *("results.py", "plugin.py", "history.py", "learner.py", "text.py", "report/__init__.py", "report/board.py"),
+    *("pairing.py", "notebook.py"),
     *("solutions/__init__.py", "solutions/source.py", "solutions/execution.py", "solutions/local.py"),
     *("solutions/clean_room.py", "solutions/pickling.py", "solutions/recorded.py"),
 )

@@ -63,7 +63,7 @@ def load(
     module.__file__ = source.filename
     sys.modules[name] = module  # dataclasses and torch.jit look a class's module up by name
     loaded = Loaded(module, source, dict(failures or {}))
-    if not Path(source.filename).exists():  # for tracebacks and inspect.getsource
+    if source.filename.endswith(".ipynb") or not Path(source.filename).exists():  # for tracebacks, inspect.getsource
         lines = source.text.splitlines(keepends=True)
         linecache.cache[source.filename] = (len(source.text), None, lines, source.filename)
     limit = sys.getrecursionlimit()

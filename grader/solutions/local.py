@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
+from grader.pairing import read_text
 from grader.solutions import Reply, Request
 from grader.solutions.execution import Loaded, execute, load
 from grader.solutions.source import Source
@@ -57,9 +58,5 @@ class LocalSolution:
 
 
 def read_source(path: Path) -> Source:
-    """Read a learner's file. Raises ValueError with a sentence if it is no text, OSError if it cannot be read."""
-    raw = path.read_bytes()
-    try:
-        return Source(raw.decode("utf-8-sig"), str(path))
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path.name}: not valid UTF-8 at byte {error.start}; save it as UTF-8") from None
+    """Read a learner's file or notebook. Raises ValueError with a sentence if it is neither, OSError if unreadable."""
+    return Source(read_text(path), str(path))

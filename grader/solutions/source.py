@@ -199,6 +199,14 @@ class Source:
         node = self.definition(name)
         return node is not None and any(_is_placeholder(child) for child in ast.walk(node))
 
+    def place(self, line: int) -> str:
+        """A line as a sentence names it: by its number; in a notebook, where lines have none, by what it says."""
+        if self.filename.endswith(".ipynb"):
+            lines = self.text.splitlines()
+            if 0 < line <= len(lines) and lines[line - 1].strip():
+                return f"the line `{lines[line - 1].strip()}`"
+        return f"line {line}"
+
     def problem(self, name: str) -> Broken | None:
         """The broken piece, if one would have defined `name`."""
         return next((piece for piece in self.broken if name in piece.names), None)
