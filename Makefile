@@ -8,7 +8,7 @@ READY  := $(VENV)/.torch-kata-ready
 # Evidence must agree to the last bit, which two threads don't.
 export OMP_NUM_THREADS := 1
 
-.PHONY: help setup sandbox browser grade test lint types unit validate exercises docs clean
+.PHONY: help setup sandbox browser grade test lint types unit validate exercises pictures docs clean
 
 help:
 	@echo "make grade      set up, and grade the example class in examples/submissions/"
@@ -57,6 +57,9 @@ validate: setup
 
 exercises: setup
 	$(BIN)/grader release exercises
+
+pictures: setup browser
+	$(BIN)/python docs/pictures.py
 
 clean:
 	rm -rf build site .torch-kata

@@ -48,7 +48,9 @@ def student(name: str, right: int, exercises: int = 4) -> SubmissionResult:
         ]
         if number >= right:
             message = "<script>alert('message')</script>\x1b[2J\N{GRINNING FACE}"
-            wrong = CheckResult("test_a", "value", "failed", 0, 5, message, "squared", "You square.", 0.5, "<b>" * 999)
+            wrong = CheckResult(
+                "test_a", "value", "failed", 0, 5, message, "squared", "You `square`.", 0.5, "<b>" * 999
+            )
             checks = [wrong, CheckResult("test_secret", "value", "not_reached", 0, 5, hidden=True)]
         checks[0].pictures = PICTURES if number == 0 else []
         found.append(ExerciseResult(f"exercise_{number}", checks))
@@ -105,6 +107,7 @@ def test_the_class_is_sorted_filtered_opened_and_printed(page: Page, watched: li
 
     mistake = page.locator(".mistakes tbody tr").first
     assert mistake.locator("td.number").inner_text() == "2"
+    assert mistake.locator("code").inner_text() == "square"
     mistake.get_by_role("button", name="Show them below").click()
     assert names() == [bad, "ada"]
     assert page.get_by_role("status").inner_text() == "2 shown who met squared (exercise_2)."

@@ -49,7 +49,7 @@ def _line(text: str) -> str:
 
 def _code(text: str) -> Markup:
     """A sentence whose `code` looks like code."""
-    return Markup(re.sub("`([^`\n]+)`", r"<code>\1</code>", escape(text)))
+    return Markup(re.sub("`([^`\n]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 class StudentPages:
