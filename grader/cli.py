@@ -148,11 +148,12 @@ def report(
     students: Annotated[bool, typer.Option("--students", help="Pages to hand back, one a student.")] = False,
 ) -> None:
     """Make the pages of a graded class again, or pages to hand back, which hold nothing about others."""
-    from grader.report.pages import write_report
+    from grader.report.pages import ReportError, write_report
 
-    if not (out / "results.json").is_file():
-        stop(f"no results.json in {out}: give the --out folder of a `grader grade`")
-    print(write_report(out, students))
+    try:
+        print(write_report(out, students))
+    except ReportError as error:
+        stop(str(error))
 
 
 @app.command()

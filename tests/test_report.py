@@ -156,6 +156,13 @@ def test_pages_to_hand_back_keep_secrets(page: Page, watched: list[str], grader:
     assert "ada" not in second.read_text()
     page.goto(first.as_uri())
     assert page.locator("p.lead").first.inner_text() == "20 of 40 points"
+    (tmp_path / "results.json").write_text(json.dumps(data)[:99])
+    done = grader("report", str(tmp_path), "--students")
+    assert (done.returncode, "results.json cannot be read" in done.stderr) == (2, True)
+    assert first.exists()
+    (tmp_path / "results.json").write_text(json.dumps({**data, "submissions": []}))
+    assert grader("report", str(tmp_path), "--students").returncode == 0
+    assert not first.exists()  # a page of before would be handed back
     assert faults(page) == []
     assert watched == []
 

@@ -12,6 +12,8 @@ import shutil
 import statistics
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -154,8 +156,8 @@ class ClassPages:
     """
 
     def __init__(self, out: Path, seed: int, sandbox: str) -> None:
-        self._target = out / "report"
-        self._folder = Path(tempfile.mkdtemp(prefix=".report-", dir=out))
+        self._opened = ExitStack()
+        self._folder = self._opened.enter_context(_replaced(out / "report"))
         (self._folder / "students").mkdir()
         self._about = {"seed": seed, "sandbox": sandbox}
         self._templates = _environment()
@@ -175,13 +177,10 @@ class ClassPages:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
+        with self._opened:
+            if error is not None:
+                raise error
             self._write_class()
-            shutil.rmtree(self._target, ignore_errors=True)
-            self._folder.chmod(0o755)
-            self._folder.rename(self._target)
-        else:
-            shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(self, result: SubmissionResult) -> None:
         """One more student: writes the page, and counts."""
@@ -282,21 +281,43 @@ def _bins(totals: list[float], most: float) -> list[dict[str, Any]]:
     ]
 
 
+class ReportError(Exception):
+    """There is nothing to make pages of; the message says what to do."""
+
+
 def write_report(out: Path, students: bool) -> Path:
     """Write the pages anew from `results.json` in the folder `out`; returns the page to open, or the folder of those
-    to hand back."""
-    data = json.loads((out / "results.json").read_text(encoding="utf-8"))
-    results = [SubmissionResult.from_json(submission) for submission in data["submissions"]]
+    to hand back. Either takes the place of older ones when all pages are there."""
+    try:
+        data = json.loads((out / "results.json").read_text(encoding="utf-8"))
+        results = [SubmissionResult.from_json(submission) for submission in data["submissions"]]
+        seed, sandbox = data["seed"], data["sandbox"]
+    except FileNotFoundError:
+        raise ReportError(f"no results.json in {out}: give the --out folder of a `grader grade`") from None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ReportError(f"{out}/results.json cannot be read ({error!r}): `grader regrade` writes it anew") from None
     if not students:
-        with ClassPages(out, data["seed"], data["sandbox"]) as pages:
+        with ClassPages(out, seed, sandbox) as pages:
             for result in results:
                 pages.add(result)
         return out / "report" / "index.html"
-    pages_of_students = StudentPages(_environment(), handed_back=True)
-    folder = out / "students"
-    folder.mkdir(exist_ok=True)
-    for count, result in enumerate(results, start=1):
-        readable = re.sub(r"[^A-Za-z0-9._-]+", "-", result.student).strip("-.")[:60]
-        page = folder / f"{count:05}-{readable or 'student'}.html"
-        page.write_text(pages_of_students.page(result), encoding="utf-8", errors="replace")
-    return folder
+    maker = StudentPages(_environment(), handed_back=True)
+    with _replaced(out / "students") as folder:
+        for count, result in enumerate(results, start=1):
+            readable = re.sub(r"[^A-Za-z0-9._-]+", "-", result.student).strip("-.")[:60]
+            page = folder / f"{count:05}-{readable or 'student'}.html"
+            page.write_text(maker.page(result), encoding="utf-8", errors="replace")
+    return out / "students"
+
+
+@contextmanager
+def _replaced(target: Path) -> Iterator[Path]:
+    """A new folder beside the target, that takes its place at the end; on an error the old one stays."""
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        yield folder
+        shutil.rmtree(target, ignore_errors=True)
+        folder.chmod(0o755)
+        folder.rename(target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
