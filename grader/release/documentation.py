@@ -28,5 +28,7 @@ def commands() -> str:
     from grader.cli import app
 
     command = typer.main.get_command(app)
+    for listed in command.commands.values():  # type: ignore[attr-defined]
+        listed.short_help = (listed.help or "").split("\n\n")[0]  # whole, not cut as in a terminal
     context: Any = typer.Context(command, info_name="grader")
     return get_docs_for_click(obj=command, ctx=context, name="grader", title="Commands")
