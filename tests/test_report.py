@@ -22,7 +22,7 @@ from grader.kit import Kit
 from grader.report.pages import ClassPages
 from grader.report.pictures import draw
 from grader.results import AttemptResult, CheckResult, ExerciseResult, Picture, SectionResult, SubmissionResult
-from grader.runner import ExerciseRun
+from grader.runner import ExerciseRun, load_checks
 from grader.solutions.local import LocalSolution
 from grader.solutions.source import Source
 from grader.student import Student
@@ -214,16 +214,38 @@ def test_a_picture_takes_whatever_a_learner_returned() -> None:
     assert right.cells == [[1, 0], [0, 1]]
 
 
+def exercise_run(kit: Kit, section: str, exercise: str) -> ExerciseRun:
+    """The reference's checks."""
+    found = kit.sections[section]
+    source = Source((kit.reference / f"{section}.py").read_text(), f"{section}.py")
+    return ExerciseRun(kit, found, found.exercise(exercise), LocalSolution(source, [exercise]), 0, None)
+
+
+@pytest.mark.parametrize(
+    ("section", "exercise", "kinds"),
+    [
+        ("s04_neural_networks", "fit_regressor", ["curve", "curve"]),
+        ("s06_training", "fit", ["curve", "matrix"]),
+        ("s09_advanced", "causal_attention", ["matrix"]),
+        ("s09_advanced", "VAE", ["images"]),
+        ("s10_deployment", "quantize_model", ["curve"]),
+    ],
+)
+def test_checks_say_what_is_worth_seeing(kit: Kit, section: str, exercise: str, kinds: list[str]) -> None:
+    run, functions = exercise_run(kit, section, exercise), load_checks(kit, section)
+    found = [run.step(check, functions[check.name])[1] for check in run.exercise.checks]
+    pictures = [picture for result in found for picture in result.pictures]
+    assert [picture.kind for picture in pictures] == kinds
+    assert all(draw(picture) for picture in pictures)
+
+
 def test_a_failed_check_keeps_its_picture(kit: Kit) -> None:
     def check_of_softmax(student: Student) -> None:
         picture_curve("Loss", {"yours": [3.0, float("inf"), 1.0]}, across="step", up="loss")
         fail("it does not fall")
 
-    section = kit.sections["s02_tensors"]
-    exercise = section.exercise("softmax")
-    source = Source((kit.reference / "s02_tensors.py").read_text(), "s02_tensors.py")
-    run = ExerciseRun(kit, section, exercise, LocalSolution(source, ["softmax"]), 0, None)
-    _, result = run.step(exercise.checks[0], check_of_softmax)
+    run = exercise_run(kit, "s02_tensors", "softmax")
+    _, result = run.step(run.exercise.checks[0], check_of_softmax)
     assert (result.outcome, result.pictures[0].lines) == ("failed", {"yours": [[1, 2, 3], [3, None, 1]]})
     again = SectionResult.from_json(SectionResult("s", [ExerciseResult("e", [result])]).to_json())
     assert again.exercises[0].checks == [result]
