@@ -131,7 +131,7 @@ class _Key:
 def shade(exercise: ExerciseResult) -> str:
     """How much of an exercise is right: a all, b half or more, c some, d nothing, e not begun."""
     points, most = exercise.points, exercise.max_points
-    if all(check.outcome in ("todo", "not_reached") for check in exercise.checks):
+    if all(check.outcome in ("todo", "not_reached") and not check.message for check in exercise.checks):
         return "e"
     return "a" if points == most else "b" if points >= most / 2 else "c" if points > 0 else "d"
 
