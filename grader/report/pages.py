@@ -31,7 +31,7 @@ from grader.text import tidy
 BINS = 10  # of the distribution of totals
 SHOWN = 12  # students named beside a mistake
 FIRST_MISTAKES = 12  # shown at once, the others behind a button
-MOST_PROBLEMS = 200  # on the class's page
+MOST_NOTES = 200  # students on the class's page, whose files have something to know of
 NOT_BEGUN = "\N{EN DASH}"
 KEPT = 2_000  # exercises as HTML: what most of a class got right, or wrong in the same way, is made once
 
@@ -131,7 +131,7 @@ class _Key:
 def shade(exercise: ExerciseResult) -> str:
     """How much of an exercise is right: a all, b half or more, c some, d nothing, e not begun."""
     points, most = exercise.points, exercise.max_points
-    if all(check.outcome in ("todo", "not_reached") for check in exercise.checks):
+    if all(check.outcome in ("todo", "not_reached") and not check.message for check in exercise.checks):
         return "e"
     return "a" if points == most else "b" if points >= most / 2 else "c" if points > 0 else "d"
 
@@ -168,8 +168,8 @@ class ClassPages:
         self._exercises: dict[tuple[str, str], Counter[str]] = {}
         self._mistakes: dict[tuple[str, str, str], Mistake] = {}
         self._slowest: dict[tuple[str, str], float] = {}
-        self._problems: list[tuple[str, str, str]] = []
-        self._more_problems = self._ungraded = 0
+        self._ungraded: list[tuple[str, str, list[str]]] = []
+        self._notes: list[tuple[str, str, list[str]]] = []
 
     def __enter__(self) -> ClassPages:
         return self
@@ -199,12 +199,9 @@ class ClassPages:
         self._rows.append(Markup(head + student + "".join(cells)))
         self._totals.append(result.points)
         self._most = max(self._most, result.max_points)
-        self._ungraded += result.ungraded
-        for problem in result.problems:
-            if len(self._problems) < MOST_PROBLEMS:
-                self._problems.append((link, name, _line(problem)))
-            else:
-                self._more_problems += 1
+        if result.problems or result.ungraded:
+            told = self._ungraded if result.ungraded else self._notes
+            told.append((link, name, [_line(problem) for problem in result.problems]))
 
     def _count(self, section: str, exercise: ExerciseResult) -> str:
         """Take an exercise into the class's counts; returns its cell."""
@@ -239,6 +236,8 @@ class ClassPages:
             max_points=self._most,
             met=sum(mistake.count for mistake in self._mistakes.values()),
             ungraded=self._ungraded,
+            notes=self._notes,
+            most_notes=MOST_NOTES,
             totals=_bins(self._totals, self._most),
             mistakes=sorted(self._mistakes.values(), key=lambda mistake: -mistake.count),
             first_mistakes=FIRST_MISTAKES,
@@ -247,8 +246,6 @@ class ClassPages:
             rows=self._rows,
             rates=[_rate(*names, counts) for names, counts in self._exercises.items()],
             slowest=[{"section": s, "name": c, "seconds": seconds} for (s, c), seconds in slowest],
-            problems=self._problems,
-            more_problems=self._more_problems,
         )
         (self._folder / "index.html").write_text(page, encoding="utf-8", errors="replace")
 
