@@ -217,6 +217,24 @@ def notebook(section: Annotated[str, typer.Argument(help="Its name, or the begin
         stop(str(error))
 
 
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="A new folder; with --update, one that was made before.")] = Path("."),
+    newer: Annotated[
+        bool, typer.Option("--update", help="Bring this kit into the folder; what you wrote stays.")
+    ] = False,
+) -> None:
+    """A folder to work in: exercises, checks and data."""
+    from grader.init import InitError, start, update
+
+    try:
+        print("\n".join(update(folder) if newer else start(folder)))
+    except InitError as error:
+        stop(str(error))
+    except OSError as error:
+        stop(f"{error.filename or folder} cannot be written: {error.strerror}")
+
+
 @release.command("student")
 def release_student(
     destination: Annotated[Path, typer.Argument(help="A new folder; its zip stands beside it.")],
@@ -250,7 +268,8 @@ def release_exercises() -> None:
 
 if not Path(__file__).with_name("grading").is_dir():  # a student edition
     app.registered_groups.clear()
-    app.registered_commands = [c for c in app.registered_commands if c.callback in (hint, reset, progress, notebook)]
+    learners = (hint, init, notebook, reset, progress)
+    app.registered_commands = [c for c in app.registered_commands if c.callback in learners]
 
 if __name__ == "__main__":
     app()
