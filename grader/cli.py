@@ -157,6 +157,33 @@ def report(
 
 
 @app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="The --out folder of a `grader grade`.")],
+    format: Annotated[str, typer.Option(help="csv, canvas, moodle, gradescope, junit, github or nbgrader.")],
+    into: Annotated[
+        Path | None, typer.Option(help="What is filled in: Canvas's or Moodle's own CSV, or nbgrader's gradebook.db.")
+    ] = None,
+    column: Annotated[str, typer.Option(help="Canvas: the assignment that gets the total.")] = "",
+) -> None:
+    """Take the grades of a class to another system: Canvas, Moodle, Gradescope, nbgrader, GitHub or a table."""
+    from grader.export.command import export as run
+    from grader.export.common import ExportError
+
+    try:
+        done = run(out, format, into, column)
+    except ExportError as error:
+        stop(str(error))
+    for note in [*done.notes, *done.left_out]:
+        typer.secho(note, err=True)
+    print(
+        "\n".join(map(str, done.written))
+        if len(done.written) < 4
+        else f"{len(done.written)} files in {done.written[0].parent}"
+    )
+    raise typer.Exit(1 if done.left_out else 0)
+
+
+@app.command()
 def hint(exercise: Annotated[str, typer.Argument(help="Its name, as in the board.")]) -> None:
     """A hint for an exercise; type it again for the next one."""
     from grader.history import History
@@ -253,6 +280,25 @@ def release_student(
     except ReleaseError as error:
         stop(str(error))
     print(f"{destination}  {archive}")
+
+
+@release.command("gradescope")
+def release_gradescope(
+    destination: Annotated[Path, typer.Argument(help="A new zip, to upload as the autograder of an assignment.")],
+    sections: Annotated[str, typer.Option(help="Sections, with commas; all by default (s02,s03 is enough).")] = "",
+    torch_index: Annotated[
+        str, typer.Option(help="Where torch comes from: https://pytorch.org/get-started/locally/ shows the CPU's.")
+    ] = "",
+) -> None:
+    """An autograder for Gradescope, which grades in a sandbox there."""
+    from grader.release.gradescope import release_gradescope as write
+    from grader.release.student import ReleaseError
+
+    here = kit()
+    try:
+        print(write(here, here.select([name for name in sections.split(",") if name]), destination, torch_index))
+    except (KitError, ReleaseError) as error:
+        stop(str(error))
 
 
 @release.command("exercises")
