@@ -8,12 +8,13 @@ READY  := $(VENV)/.torch-kata-ready
 # Evidence must agree to the last bit, which two threads don't.
 export OMP_NUM_THREADS := 1
 
-.PHONY: help setup sandbox browser grade test lint types unit validate exercises pictures docs clean
+.PHONY: help setup sandbox browser grade test lint types unit validate exercises pictures docs wheel clean
 
 help:
 	@echo "make grade      set up, and grade the example class in examples/submissions/"
 	@echo "make test       set up, and run everything that CI runs"
 	@echo "make exercises  write exercises/ from reference/"
+	@echo "make wheel      what learners install, in dist/: the student edition"
 
 setup: $(READY) sandbox
 
@@ -61,8 +62,11 @@ exercises: setup
 pictures: setup browser
 	$(BIN)/python docs/pictures.py
 
+wheel: setup
+	TORCH_KATA_PYTHON=$(abspath $(BIN)/python) $(BIN)/python -m build
+
 clean:
-	rm -rf build site .torch-kata
+	rm -rf build dist site .torch-kata
 
 docs: setup
 	$(BIN)/mkdocs build --strict --site-dir site

@@ -373,11 +373,9 @@ def test_graph_edges_visit_a_shared_node_once(student):
 def edges_of(solution, expression):
     a, b = torch.tensor(2.0, requires_grad=True), torch.tensor([3.0, 0.5], requires_grad=True)
     y = EXPRESSIONS[expression](a, b)
-    alive, waiting = set(), [y.grad_fn]  # nodes that nobody holds may get the id of one that is gone
-    while waiting:
-        node = waiting.pop()
-        alive.add(node)
-        waiting += [source for source, _ in node.next_functions if source is not None]
+    alive = [y.grad_fn]  # nodes that nobody holds may get the id of one that is gone
+    for held in alive:
+        alive += [below for below, _ in held.next_functions if below is not None]
     edges = solution.graph_edges(y)
     del alive
     return edges

@@ -31,13 +31,13 @@ class Descent:
     """Plain gradient descent that writes down what it sees. With lr = 0 it only looks."""
 
     def __init__(self, params, lr):
-        self.param_groups = [{"params": list(params), "lr": lr}]
+        self.param_groups = [{"lr": lr, "params": [*params]}]
         self.events, self.gradients, self.start = [], [], None
 
     def zero_grad(self, set_to_none=True):
         self.events.append("zero_grad")
-        for p in self.param_groups[0]["params"]:
-            p.grad = None
+        for parameter in self.param_groups[0]["params"]:
+            parameter.grad = None
 
     def step(self, closure=None):
         loss = None
@@ -51,9 +51,9 @@ class Descent:
         if self.start is None:
             self.start = flat(params)
         with torch.no_grad():
-            for p in params:
-                if p.grad is not None:
-                    p.sub_(self.param_groups[0]["lr"] * p.grad)
+            for parameter, gradient in zip(params, grads, strict=True):
+                if gradient is not None:
+                    parameter.sub_(self.param_groups[0]["lr"] * gradient)
         return loss
 
 
@@ -204,7 +204,8 @@ def test_train_step_moves_the_weights_in_training_mode(student, rng):
 def descend(model, x, y, lr):
     """The oracle: one step of plain gradient descent on the cross-entropy; returns the loss before it."""
     params = list(model.parameters())
-    loss = F.cross_entropy(model(x), y)
+    logits = model(x)
+    loss = F.cross_entropy(logits, y)
     with torch.no_grad():
         for p, gradient in zip(params, torch.autograd.grad(loss, params), strict=True):
             p -= lr * gradient
@@ -734,8 +735,7 @@ class Limited(DataLoader):
 def fitted(solution, weights, x, y, x_val, y_val, epochs, lr, factors=None):
     """History and final state of one call of fit, in batches of four. factors: of the rate, one for each epoch."""
     model = network(weights, batch_norm=True)
-    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
-    scheduler = None
+    optimizer, scheduler = torch.optim.SGD(model.parameters(), lr), None
     if factors is not None:
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: factors[min(epoch, len(factors) - 1)])
     train_loader = Limited(TensorDataset(x, y), 4, 20 * epochs)

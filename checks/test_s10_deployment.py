@@ -44,10 +44,10 @@ def make_net(seed):
 
 
 def train(net, optimizer, steps, seed):
-    generator = torch.Generator().manual_seed(seed)
+    draws = torch.Generator().manual_seed(seed)
     net.train()
     for _ in range(steps):
-        x, y = torch.randn(11, 5, generator=generator), torch.randn(11, 3, generator=generator)
+        x, y = torch.randn(11, 5, generator=draws), torch.randn(11, 3, generator=draws)
         optimizer.zero_grad()
         ((net(x) - y) ** 2).mean().backward()
         optimizer.step()

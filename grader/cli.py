@@ -157,6 +157,33 @@ def report(
 
 
 @app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="The --out folder of a `grader grade`.")],
+    format: Annotated[str, typer.Option(help="csv, canvas, moodle, gradescope, junit, github or nbgrader.")],
+    into: Annotated[
+        Path | None, typer.Option(help="What is filled in: Canvas's or Moodle's own CSV, or nbgrader's gradebook.db.")
+    ] = None,
+    column: Annotated[str, typer.Option(help="Canvas: the assignment that gets the total.")] = "",
+) -> None:
+    """Take the grades of a class to another system: Canvas, Moodle, Gradescope, nbgrader, GitHub or a table."""
+    from grader.export.command import export as run
+    from grader.export.common import ExportError
+
+    try:
+        done = run(out, format, into, column)
+    except ExportError as error:
+        stop(str(error))
+    for note in [*done.notes, *done.left_out]:
+        typer.secho(note, err=True)
+    print(
+        "\n".join(map(str, done.written))
+        if len(done.written) < 4
+        else f"{len(done.written)} files in {done.written[0].parent}"
+    )
+    raise typer.Exit(1 if done.left_out else 0)
+
+
+@app.command()
 def hint(exercise: Annotated[str, typer.Argument(help="Its name, as in the board.")]) -> None:
     """A hint for an exercise; type it again for the next one."""
     from grader.history import History
@@ -217,6 +244,24 @@ def notebook(section: Annotated[str, typer.Argument(help="Its name, or the begin
         stop(str(error))
 
 
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="A new folder; with --update, one that was made before.")] = Path("."),
+    newer: Annotated[
+        bool, typer.Option("--update", help="Bring this kit into the folder; what you wrote stays.")
+    ] = False,
+) -> None:
+    """A folder to work in: exercises, checks and data."""
+    from grader.init import InitError, start, update
+
+    try:
+        print("\n".join(update(folder) if newer else start(folder)))
+    except InitError as error:
+        stop(str(error))
+    except OSError as error:
+        stop(f"{error.filename or folder} cannot be written: {error.strerror}")
+
+
 @release.command("student")
 def release_student(
     destination: Annotated[Path, typer.Argument(help="A new folder; its zip stands beside it.")],
@@ -237,6 +282,25 @@ def release_student(
     print(f"{destination}  {archive}")
 
 
+@release.command("gradescope")
+def release_gradescope(
+    destination: Annotated[Path, typer.Argument(help="A new zip, to upload as the autograder of an assignment.")],
+    sections: Annotated[str, typer.Option(help="Sections, with commas; all by default (s02,s03 is enough).")] = "",
+    torch_index: Annotated[
+        str, typer.Option(help="Where torch comes from: https://pytorch.org/get-started/locally/ shows the CPU's.")
+    ] = "",
+) -> None:
+    """An autograder for Gradescope, which grades in a sandbox there."""
+    from grader.release.gradescope import release_gradescope as write
+    from grader.release.student import ReleaseError
+
+    here = kit()
+    try:
+        print(write(here, here.select([name for name in sections.split(",") if name]), destination, torch_index))
+    except (KitError, ReleaseError) as error:
+        stop(str(error))
+
+
 @release.command("exercises")
 def release_exercises() -> None:
     """Write exercises/ from reference/."""
@@ -250,7 +314,8 @@ def release_exercises() -> None:
 
 if not Path(__file__).with_name("grading").is_dir():  # a student edition
     app.registered_groups.clear()
-    app.registered_commands = [c for c in app.registered_commands if c.callback in (hint, reset, progress, notebook)]
+    learners = (hint, init, notebook, reset, progress)
+    app.registered_commands = [c for c in app.registered_commands if c.callback in learners]
 
 if __name__ == "__main__":
     app()

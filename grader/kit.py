@@ -155,7 +155,9 @@ def find_root(start: Path | None = None) -> Path:
     for folder in (start, *start.parents, Path(__file__).resolve().parents[1]):
         if (folder / "exercises").is_dir() and (folder / "checks").is_dir():
             return folder
-    raise KitError(f"no kit at {start}: expected a folder with exercises/ and checks/ here or above")
+    raise KitError(
+        f"no kit at {start}: expected a folder with exercises/ and checks/ here or above (`grader init DIR` makes one)"
+    )
 
 
 def _line(text: str, position: int) -> int:

@@ -21,14 +21,15 @@ PACKAGE = Path(__file__).resolve().parents[1]
 GRADER = (
     *("__init__.py", "cli.py", "evidence.py", "kit.py", "checks.py", "student.py", "runner.py", "mistakes.py"),
     *("results.py", "plugin.py", "history.py", "learner.py", "text.py", "report/__init__.py", "report/board.py"),
-    *("pairing.py", "notebook.py"),
+    *("pairing.py", "notebook.py", "init.py"),
     *("solutions/__init__.py", "solutions/source.py", "solutions/execution.py", "solutions/local.py"),
     *("solutions/clean_room.py", "solutions/pickling.py", "solutions/recorded.py"),
 )
 README = """# Torch Kata
 
 Exercises that take you from a first PyTorch tensor to a deployed model, and tell you what went wrong when something
-did. You need Python 3.10 or later, on Linux, macOS or Windows. In this folder:
+did. You need Python 3.10 or later, on Linux, macOS or Windows. A folder that `grader init` made is ready. Any other one
+is set up so:
 
 ```sh
 python -m venv .venv
@@ -99,7 +100,7 @@ def _copy(kit: Kit, folder: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(PACKAGE / file, target)
     shutil.copy(PACKAGE.parent / "checks" / "conftest.py", folder / "checks")
-    for file in ("pyproject.toml", "LICENSE"):
+    for file in ("pyproject.toml", "setup.py", "LICENSE"):
         shutil.copy(PACKAGE.parent / file, folder)
     (folder / "README.md").write_text(README.replace("{first}", next(iter(kit.sections))), encoding="utf-8")
     (folder / ".gitignore").write_text("__pycache__/\n.venv/\n.torch-kata/\n*.egg-info/\n", encoding="utf-8")
