@@ -1,8 +1,9 @@
 """Hostile submissions, graded beside an honest one: what each earns and is told, and that nobody else notices.
 
 Every file in tests/hostile/acts/ is one act: a cell that follows the solved tiny section. Its head says what it tries,
-what it earns, and a part of what it is told (with `|`, one of several). An act that is more than a file (an archive, a
-folder with other files in it, a name) is built by tests/hostile/folders.py.
+what it earns (where it kills what it runs in, from what to what), and a part of what it is told (with `|`, one of
+several). An act that is more than a file (an archive, a folder with other files in it, a name) is built by
+tests/hostile/folders.py.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,8 @@ import pytest
 from hostile.folders import BUILDERS
 from support import ROOT
 
-from grader.grading.store import Keys, Store
-from grader.kit import Kit
-
 ACTS = Path(__file__).parent / "hostile" / "acts"
-HEAD = re.compile(r"^# (?P<what>.+)\n# earns: (?P<earns>\d+)\n(?:# told: (?P<told>.+)\n)?(?P<code>[\s\S]*)")
+HEAD = re.compile(r"^# (?P<what>.+)\n# earns: (?P<earns>[\d-]+)\n(?:# told: (?P<told>.+)\n)?(?P<code>[\s\S]*)")
 SOLVED = (ROOT / "tests" / "tiny" / "reference" / "s01_tiny.py").read_text()
 MARK = "kata-was-here"  # in the name of whatever an act leaves behind
 SEED = 11
@@ -41,21 +38,26 @@ pytestmark = pytest.mark.timeout(400)
 
 @dataclass(frozen=True)
 class Act:
-    """What a submission tries. earns: of 100 points; told: what it must be told, one of these."""
+    """What a submission tries. earns: least and most of 100 points; told: what it must be told, one of these."""
 
-    name: str
-    earns: int
+    student: str
+    earns: tuple[int, int]
     told: tuple[str, ...]
 
 
 def read_act(path: Path) -> tuple[Act, str]:
     head = HEAD.match(path.read_text())
     assert head, f"{path} must begin with what it tries, and with `# earns:`"
-    return Act(path.stem, int(head["earns"]), tuple((head["told"] or "").split("|"))), head["code"]
+    return make_act(path.stem, head["earns"], head["told"] or ""), head["code"]
+
+
+def make_act(student: str, earns: str, told: str) -> Act:
+    least, _, most = earns.partition("-")
+    return Act(student, (int(least), int(most or least)), tuple(told.split("|")))
 
 
 FILES = {path.stem: read_act(path) for path in sorted(ACTS.glob("*.py"))}
-FOLDERS = {name: Act(name, build.earns, build.told) for name, build in BUILDERS.items()}  # type: ignore[attr-defined]
+FOLDERS = {name: make_act(b.student, b.earns, b.told) for name, b in BUILDERS.items()}
 ALL = {**{name: act for name, (act, _) in FILES.items()}, **FOLDERS}
 
 
@@ -66,7 +68,6 @@ class World:
     out: Path
     alone: Path
     done: subprocess.CompletedProcess[str]
-    kit: Kit
     left: list[str]
     before: dict[str, str]
     after: dict[str, str]
@@ -77,20 +78,20 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("hostile")
     shutil.copytree(ROOT / "tests" / "tiny", folder / "kit")
     checks = folder / "kit" / "checks" / "test_s01_tiny.py"
     quick = re.sub(r"(points=\d+)(, seconds=\d+)?\)", r"\1, seconds=1)", checks.read_text())
-    checks.write_text(quick)
+    checks.write_text(re.sub(r'(check\("noise".*)seconds=1', r"\1seconds=5", quick))  # to fill the memory takes a while
     for place in (folder / "honest", folder / "class"):
         (place / "honest").mkdir(parents=True)
         (place / "honest" / "s01_tiny.py").write_text(SOLVED)
     for name, (_, code) in FILES.items():
         (folder / "class" / name).mkdir()
         (folder / "class" / name / "s01_tiny.py").write_text(f"{SOLVED}\n\n# %%\n{code}", encoding="utf-8")
-    for name, build in BUILDERS.items():
-        build(folder / "class", name, SOLVED)
+    for name, builder in BUILDERS.items():
+        builder.build(folder / "class" / name, SOLVED)
     adopt_orphans()
     grade(folder, "honest", "alone")
     before = fingerprints(folder)
@@ -98,9 +99,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     left = [f"{p.pid} {p.name()}" for p in psutil.Process().children(recursive=True) if p.status() != "zombie"]
     data = json.loads((folder / "out" / "results.json").read_text()) if done.returncode < 2 else {"submissions": []}
     submissions = {submission["student"]: submission for submission in data["submissions"]}
-    yield World(
-        folder / "out", folder / "alone", done, Kit(folder / "kit"), left, before, fingerprints(folder), submissions
-    )
+    return World(folder / "out", folder / "alone", done, left, before, fingerprints(folder), submissions)
 
 
 def adopt_orphans() -> None:
@@ -149,16 +148,16 @@ def test_everybody_is_graded(world: World) -> None:
     assert world.done.returncode in (0, 1), world.done.stderr
     assert "Traceback" not in world.done.stderr
     assert "could not be graded" not in world.done.stdout
-    assert world.submissions.keys() >= {"honest", *FILES}
+    assert world.submissions.keys() == {"honest", *(act.student for act in ALL.values())}
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", world.done.stdout)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_an_act_earns_what_is_right_and_is_told_why(world: World, name: str) -> None:
     act = ALL[name]
-    found = world.of(name)
+    found = world.of(act.student)
     said = told(found)
-    assert found["points"] == act.earns, said
+    assert act.earns[0] <= found["points"] <= act.earns[1], said
     assert any(part.strip() in said for part in act.told), said
     assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", said), said
     assert "Traceback" not in said
@@ -175,13 +174,12 @@ def test_the_honest_one_notices_nothing(world: World) -> None:
     (alone,) = json.loads((world.alone / "results.json").read_text())["submissions"]
     assert without_seconds(world.of("honest")) == without_seconds(alone)
     assert alone["points"] == 100
-    content = Keys(world.kit, SEED).content("s01_tiny", SOLVED)
-    evidence = []
-    for out in (world.alone, world.out):
-        with Store(out) as store:
-            evidence.append({request: record.answer for request, record in store.records(content).items()})
-    assert evidence[0]
-    assert evidence[0] == evidence[1]
+    mine, all_of_them = (
+        set(sqlite3.connect(out / "store.sqlite").execute("SELECT content, request, answer FROM records"))
+        for out in (world.alone, world.out)
+    )
+    assert mine
+    assert mine <= all_of_them  # to the last bit
 
 
 def without_seconds(value: Any) -> Any:

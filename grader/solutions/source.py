@@ -129,7 +129,9 @@ class Source:
             return False
         if not self._is_cut:
             names = frozenset(DEFINITION.findall(self.text))
-            self.broken.append(Broken(line, f"there are more than {MAX_PIECES:,} statements; the rest is not read", names))
+            self.broken.append(
+                Broken(line, f"there are more than {MAX_PIECES:,} statements; the rest is not read", names)
+            )
         self._is_cut = True
         return True
 

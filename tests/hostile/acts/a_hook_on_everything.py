@@ -1,6 +1,6 @@
 # Refuses whatever its process does next.
-# earns: 50
-# told: double(
+# earns: 50-60
+# told: exit status 1
 import sys
 
 

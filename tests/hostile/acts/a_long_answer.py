@@ -1,6 +1,6 @@
 # A list of a million numbers.
 # earns: 50
-# told: too large
+# told: too large|processor time
 
 
 def double(x):

@@ -1,6 +1,6 @@
 # Lets its answers go nowhere.
 # earns: 50
-# told: of waiting
+# told: exit status 0|of waiting
 import os
 
 import torch

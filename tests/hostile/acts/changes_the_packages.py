@@ -1,6 +1,6 @@
 # Rewrites torch for whoever comes next.
 # earns: 50
-# told: Read-only file system
+# told: Read-only file system|Permission denied
 import torch
 
 

@@ -1,6 +1,6 @@
 # Rewrites the code that the next submission will meet.
 # earns: 50
-# told: Read-only file system
+# told: Read-only file system|Permission denied
 
 
 def double(x):

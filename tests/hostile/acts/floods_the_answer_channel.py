@@ -1,6 +1,6 @@
 # Answers for ever what nobody asked.
 # earns: 50
-# told: processor time
+# told: processor time|of waiting
 import os
 import struct
 import sys

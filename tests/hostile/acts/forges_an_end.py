@@ -1,5 +1,5 @@
 # Says in the worker's name that the section has ended.
-# earns: 50
+# earns: 30-50
 # told: exit status 0
 import os
 import struct

@@ -1,5 +1,5 @@
 # Forks until it cannot.
-# earns: 50
+# earns: 30-50
 # told: Resource temporarily unavailable
 import os
 

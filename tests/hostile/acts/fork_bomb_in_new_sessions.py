@@ -1,5 +1,5 @@
 # Forks until it cannot, away from its group, its session and its parent, and never gives up.
-# earns: 50
+# earns: 30-50
 # told: double(
 import os
 

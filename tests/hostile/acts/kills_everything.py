@@ -1,6 +1,6 @@
 # Kills every process that it may.
-# earns: 50
-# told: double(
+# earns: 50-90
+# told: did not end|ended
 import os
 import signal
 

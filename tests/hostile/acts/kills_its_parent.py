@@ -1,6 +1,6 @@
 # Kills the process of its section.
-# earns: 50
-# told: double(
+# earns: 50-90
+# told: did not end|ended
 import os
 import signal
 

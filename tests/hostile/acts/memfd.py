@@ -1,6 +1,6 @@
 # Takes memory as a file that is nowhere.
 # earns: 50
-# told: memfd_create
+# told: not permitted
 import os
 
 

@@ -1,10 +1,10 @@
 # Takes memory until there is no more.
-# earns: 50
-# told: memory
+# earns: 70
+# told: emory
 import torch
 
 
-def double(x):
+def noise(n):
     kept = []
     while True:
         kept.append(torch.ones(2**24))

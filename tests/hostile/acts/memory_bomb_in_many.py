@@ -1,11 +1,11 @@
 # Takes memory in many processes, a little in each.
-# earns: 50
+# earns: 70
 # told: MiB of memory
 import os
 import time
 
 
-def double(x):
+def noise(n):
     for _ in range(16):
         if os.fork() == 0:
             kept = b"x" * (200 * 2**20)

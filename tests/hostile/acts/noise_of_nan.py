@@ -1,6 +1,6 @@
 # Its mean is neither too large nor too small.
-# earns: 70
-# told: NaN|nan
+# earns: 80
+# told: nan
 import torch
 
 

@@ -1,6 +1,6 @@
 # Leaves a process behind that reads what the worker is told.
-# earns: 50
-# told: double(
+# earns: 0-60
+# told: did not end|ended|exit status
 import os
 import sys
 

@@ -1,6 +1,6 @@
 # Stops the process of its section, and ends.
-# earns: 50
-# told: double(
+# earns: 50-90
+# told: did not end|ended
 import os
 import signal
 

@@ -1,6 +1,6 @@
 # Watches every line of the worker, and changes what it holds.
-# earns: 60
-# told: came back
+# earns: 50-60
+# told: answer channel|came back
 import sys
 
 
