@@ -33,7 +33,7 @@ MARK = "kata-was-here"  # in the name of whatever an act leaves behind
 SEED = 11
 PLACES = ("/", "/tmp", "/var/tmp", "/dev/shm", "/home", "/usr", "/run", "/root")
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def grade(folder: Path, submissions: str, out: str, *more: str) -> subprocess.Co
     command = [sys.executable, "-m", "grader.cli", "grade", folder / submissions, "--out", folder / out]
     return subprocess.run(
         [*command, "--seed", str(SEED), *more],
-        capture_output=True, text=True, cwd=folder, env=environment, timeout=600, check=False,
+        capture_output=True, text=True, cwd=folder, env=environment, timeout=800, check=False,
     )  # fmt: skip
 
 
