@@ -4,6 +4,7 @@ Versions and devices are asked for on a machine that is only pretended: the same
 """
 
 import importlib.metadata
+import math
 import platform
 import random
 import sys
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
-from grader.checks import assert_at_most, assert_close, assert_equal, assert_tensor, check, require, show
+from grader.checks import assert_at_most, assert_close, assert_equal, assert_tensor, check, parts, require, show
 
 # --------------------------------------------------------------------------------------------- first_tensor
 
@@ -49,7 +50,8 @@ def first_tensor(solution):
 def test_to_float_gives_a_python_float(student):
     """The result is a float of Python, no tensor."""
     result = student.to_float(torch.tensor(2.5))
-    require(type(result) is float, f"the result:\n  came back  {show(result)}\n  expected   the float 2.5")
+    good = type(result) is float and math.isfinite(result)
+    require(good, f"the result:\n  came back  {show(result)}\n  expected   the float 2.5")
 
 
 @check("to_float", kind="value", points=3)
@@ -83,7 +85,7 @@ def test_shared_tensor_equals_the_array(student):
 @check("share_with_numpy", kind="state", points=8)
 def test_shared_tensor_follows_the_array(student):
     """What is written to the array is seen in the tensor, and the other way round, for a view of an array too."""
-    for what, (tensor, array) in student.probe(write_to_both, exercise="share_with_numpy").items():
+    for what, tensor, array in written(student, "share_with_numpy"):
         require(tensor[0, 0].item() == 100, f"{what}: 100 was written to the array, and is not seen in the tensor")
         require(array[1, 1].item() == -100, f"{what}: -100 was written to the tensor, and is not seen in the array")
 
@@ -98,17 +100,31 @@ def test_copied_tensor_equals_the_array(student):
 @check("copy_from_numpy", kind="state", points=6)
 def test_copied_tensor_is_independent(student):
     """What is written to the array is not seen in the tensor, nor the other way round."""
-    for what, (tensor, array) in student.probe(write_to_both, exercise="copy_from_numpy").items():
+    for what, tensor, array in written(student, "copy_from_numpy"):
         require(tensor[0, 0].item() != 100, f"{what}: 100 was written to the array, and is seen in the tensor")
         require(array[1, 1].item() != -100, f"{what}: -100 was written to the tensor, and is seen in the array")
+        assert_close(tensor, torch.tensor(laid_out(what)), f"the tensor of {what}")
+
+
+LAYOUTS = ("an array", "a transposed array", "every second column of an array")
+
+
+def laid_out(what):
+    array = np.arange(15.0).reshape(3, 5)
+    return {"an array": array, "a transposed array": array.T}.get(what, array[:, ::2])
+
+
+def written(student, exercise):
+    for what, pair in parts(student.probe(write_to_both, exercise=exercise), LAYOUTS).items():
+        tensor, array = parts(pair, 2)
+        yield what, assert_tensor(tensor, laid_out(what).shape, torch.float64, f"the tensor of {what}"), array
 
 
 def write_to_both(solution, exercise):
     """For three layouts: the tensor after a write to the array, and the array after a write to the tensor."""
     seen = {}
-    for what in ("an array", "a transposed array", "every second column of an array"):
-        array = np.arange(15.0).reshape(3, 5)
-        array = {"an array": array, "a transposed array": array.T}.get(what, array[:, ::2])
+    for what in LAYOUTS:
+        array = laid_out(what)
         tensor = getattr(solution, exercise)(array)
         array[0, 0] = 100
         before = tensor.clone()
@@ -261,28 +277,29 @@ def report_elsewhere(solution, torch_version, torchvision_version, cuda=False, d
 
 # ---------------------------------------------------------------------------------------------- pick_device
 
+WISHES = ("cpu", "cuda", "mps")
 MACHINES = {"only a CPU": ("cpu",), "an NVIDIA card": ("cpu", "cuda"), "an Apple chip": ("cpu", "mps")}
 
 
 @check("pick_device", kind="shape", points=4)
 def test_device_is_a_torch_device(student):
     """The result is a torch.device, no text."""
-    for name, device in student.probe(devices_without_a_wish).items():
+    for name, device in parts(student.probe(devices_without_a_wish), MACHINES).items():
         assert_device(device, None, f"pick_device() on a machine with {name}")
 
 
 @check("pick_device", kind="value", points=8)
 def test_device_is_the_best_there_is(student):
     """Without a wish: an NVIDIA card or an Apple chip if there is one, otherwise the CPU."""
-    for name, device in student.probe(devices_without_a_wish).items():
+    for name, device in parts(student.probe(devices_without_a_wish), MACHINES).items():
         assert_device(device, MACHINES[name][-1], f"pick_device() on a machine with {name}")
 
 
 @check("pick_device", kind="value", points=8)
 def test_device_is_the_preferred_one_if_it_is_there(student):
     """A wish is granted if the device is there; if not, the best that there is takes its place."""
-    for name, devices in student.probe(devices_with_a_wish).items():
-        for prefer, device in devices.items():
+    for name, devices in parts(student.probe(devices_with_a_wish), MACHINES).items():
+        for prefer, device in parts(devices, WISHES).items():
             expected = prefer if prefer in MACHINES[name] else MACHINES[name][-1]
             assert_device(device, expected, f"pick_device({prefer!r}) on a machine with {name}")
 
@@ -305,7 +322,7 @@ def devices_without_a_wish(solution):
 def devices_with_a_wish(solution):
     picked = {name: {} for name in MACHINES}
     for name, there in MACHINES.items():
-        for prefer in ("cpu", "cuda", "mps"):
+        for prefer in WISHES:
             with pretended(*machine(there)), Allocations(there):
                 picked[name][prefer] = solution.pick_device(prefer)
     return picked

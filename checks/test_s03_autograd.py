@@ -1,6 +1,7 @@
 """Checks of section 3: autograd."""
 
 import ast
+import math
 import sys
 from collections import Counter
 
@@ -32,7 +33,7 @@ def test_derivative_of_square_comes_out_of_the_graph(student):
     slope = student.probe(slope_through_a_changed_graph, x=3.0)
     through_torch_func = slope == "torch.func" and _uses_name(student.source, "func")
     require(
-        through_torch_func or (type(slope) is float and abs(slope - 6.0) > 1e-3),
+        through_torch_func or (type(slope) is float and math.isfinite(slope) and abs(slope - 6.0) > 1e-3),
         "While this ran, 1 was added to every number that a graph had saved for its backward pass. A derivative that "
         "autograd computes changes with it, but yours is still 6: it is not the result of a backward pass. Square a "
         "tensor that requires grad, and let backward() find its gradient",

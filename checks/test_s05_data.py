@@ -19,7 +19,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.transforms.v2 import functional
 
-from grader.checks import assert_close, assert_equal, assert_tensor, check, fail, require, show
+from grader.checks import assert_close, assert_equal, assert_tensor, check, fail, parts, require, show
 
 # ------------------------------------------------------------------------------------------- TabularDataset
 
@@ -45,7 +45,7 @@ def test_tabular_dataset_gives_float_features_and_an_int_label(student, rng):
         (rng.normal(7, 2, dtype=torch.float64), rng.integers(0, 5, 7, dtype=torch.int32)),
         (rng.integers(0, 200, 1, 5, dtype=torch.uint8), rng.integers(0, 5, 1, dtype=torch.uint8)),
     ):
-        items = student.probe(all_items, x=x, y=y)
+        items = parts(student.probe(all_items, x=x, y=y), len(x))
         given = f"of a dataset of {show(x.dtype)} features and {show(y.dtype)} labels"
         for i, item in enumerate(items):
             require(len(item) == 2, f"item {i} {given}: {len(item)} things came back, not a pair (features, label)")
@@ -57,12 +57,12 @@ def test_tabular_dataset_gives_float_features_and_an_int_label(student, rng):
 def test_tabular_dataset_takes_an_item_from_its_own_row(student, rng):
     """Item i is row i as it is, even when other rows hold NaN."""
     x, y = rng.normal(5, 3), rng.permutation(5)
-    items = student.probe(all_items, x=x, y=y)
+    items = parts(student.probe(all_items, x=x, y=y), len(x))
     for i, (features, label) in enumerate(items):
         assert_close(features, x[i], f"the features of item {i}")
         assert_close(label, y[i], f"the label of item {i}")
     x[1] = float("nan")
-    for i, (features, _) in enumerate(student.probe(all_items, x=x, y=y)):
+    for i, (features, _) in enumerate(parts(student.probe(all_items, x=x, y=y), len(x))):
         assert_close(features, x[i], f"the features of item {i}, where only row 1 holds NaN")
 
 
@@ -801,7 +801,7 @@ def normalised(pixels):
 def compare_forms(student, rng, which):
     images = rng.integers(0, 256, 3, 28, 28, dtype=torch.uint8)
     for pil, form in ((False, "a uint8 tensor"), (True, "a PIL image")):
-        for image in student.probe(transformed, images=images, which=which, pil=pil):
+        for image in parts(student.probe(transformed, images=images, which=which, pil=pil), len(images)):
             assert_tensor(image, (1, 28, 28), torch.float32, f"{form}, transformed")
 
 

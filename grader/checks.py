@@ -18,7 +18,7 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ from grader.text import tidy
 
 __all__ = [
     *("CheckFailed", "Rng", "assert_at_least", "assert_at_most", "assert_close", "assert_equal", "assert_tensor"),
-    *("check", "fail", "require", "shared", "show", "skip"),
+    *("check", "fail", "parts", "require", "shared", "show", "skip"),
     *("picture_confusion", "picture_curve", "picture_images", "picture_matrix"),
 ]
 
@@ -114,6 +114,19 @@ def require(condition: Any, message: str) -> None:
     """The check fails with this sentence unless the condition holds. The condition must be a plain bool."""
     if condition is not True and not (isinstance(condition, np.bool_) and condition):
         fail(message)
+
+
+def parts(evidence: Any, expected: int | Collection[Any]) -> Any:
+    """The evidence, if it is a list of so many items, or a dict with these keys; otherwise the check fails.
+
+    A loop over what comes back must not end before it begins: no items, no assertions.
+    """
+    if isinstance(expected, int):
+        if type(evidence) is not list or len(evidence) != expected:
+            _differ("", show(evidence), f"a list of {expected}")
+    elif type(evidence) is not dict or evidence.keys() != set(expected):
+        _differ("", show(evidence), f"a dict with {', '.join(map(repr, expected))}")
+    return evidence
 
 
 def assert_equal(actual: Any, expected: Any, what: str = "") -> None:

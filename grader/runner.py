@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from grader.checks import CheckFailed, CheckSkipped, Measure, measured, pictured
+from grader.checks import CheckFailed, CheckSkipped, Measure, measured, pictured, show
 from grader.kit import Check, Exercise, Kit, KitError, Section
 from grader.results import MUST_RUN, CheckResult, ExerciseResult, Outcome, Picture, SectionResult
 from grader.solutions import Reply, Solution
@@ -133,10 +133,10 @@ def _verdict(student: Student, check: Check, error: Exception) -> tuple[Outcome,
         return "failed", str(error) if not call or str(error).startswith(call) else f"{call}\n{error}"
     if isinstance(error, AssertionError):
         return "failed", str(error) or f"the check `{check.name}` does not hold"
-    return (
-        "failed",
-        f"{student._call} came back in a form that this check cannot read ({type(error).__name__}: {error})",
-    )
+    what = f"{student._call} came back"
+    if last is not None and last.status == "returned":
+        what += f" as {show(last.value)},"
+    return "failed", f"{what} in a form that this check cannot read"
 
 
 def _stopped(student: Student, check: Check, reply: Reply) -> tuple[Outcome, str]:

@@ -6,11 +6,14 @@ than any honest submission has, contents that are a thousand times their packed 
 
 from __future__ import annotations
 
+import gzip
 import os
 import stat
 import struct
 import tarfile
+import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,9 +22,13 @@ from typing import IO
 MAX_ENTRIES = 2_000  # of one student's archive
 MAX_ARCHIVE = 64 * 2**20  # bytes, packed, of one student's archive: the kit with its data has 6 MB
 MAX_FILE = 20 * 2**20  # bytes of one entry, unpacked: a notebook with its pictures
+MAX_TAR = 128 * 2**20  # bytes of one student's tar, unpacked: all of it must be read to find what is in it
+MAX_NAMES = 512 * MAX_ENTRIES  # bytes that a zip file may take to list its entries
 MAX_RATIO = 1_000  # unpacked to packed: text packs ten times smaller, zeros a thousand times
 SKIPPED = {"__pycache__", "__MACOSX", "node_modules", "site-packages"}
 ENDINGS = (".zip", ".tar.gz", ".tgz", ".tar")
+OTHER_ENDINGS = (".rar", ".7z", ".tar.bz2", ".tar.xz", ".tar.zst", ".gz", ".bz2", ".xz")
+TOO_MUCH = "unpacks to far more than any honest submission"
 
 
 class ArchiveError(Exception):
@@ -41,6 +48,11 @@ class Entry:
 def is_archive(name: str) -> bool:
     """Whether a name is that of an archive that can be read."""
     return name.lower().endswith(ENDINGS)
+
+
+def is_other_archive(name: str) -> bool:
+    """Whether a name is that of an archive of a kind that is not read."""
+    return not is_archive(name) and name.lower().endswith(OTHER_ENDINGS)
 
 
 def folder_entries(folder: Path) -> list[Entry]:
@@ -84,15 +96,18 @@ def archive_entries(name: str, file: IO[bytes], *, bulk: bool = False) -> list[E
         EOFError,
         ValueError,
         struct.error,
+        zlib.error,
         NotImplementedError,
+        MemoryError,
     ) as error:
         raise ArchiveError(f"cannot be read as an archive: {error}") from None
-    return sorted(entries, key=lambda entry: str(entry.path))
+    last = {entry.path: entry for entry in entries}  # what unpacking leaves of two entries with one name
+    return sorted(last.values(), key=lambda entry: str(entry.path))
 
 
 def _zip_entries(file: IO[bytes], bulk: bool) -> list[Entry]:
-    if _entry_count(file) > MAX_ENTRIES and not bulk:
-        raise ArchiveError(f"has more than {MAX_ENTRIES} entries")
+    if not bulk:
+        _check_directory(file)
     archive = zipfile.ZipFile(file)
     entries = []
     for info in archive.infolist():
@@ -110,38 +125,40 @@ def _zip_entries(file: IO[bytes], bulk: bool) -> list[Entry]:
             problem = "unpacks to more than a thousand times its size, not read"
         path = PurePosixPath(info.filename.replace("\\", "/"))
 
-        def read(info: zipfile.ZipInfo = info) -> bytes:
+        def read(info: zipfile.ZipInfo = info, path: PurePosixPath = path) -> bytes:
             with archive.open(info) as opened:
-                return opened.read(MAX_FILE + 1)
+                return opened.read(_most(path) + 1)
 
         if not _skipped(path):
             entries.append(Entry(path, info.file_size, read, problem))
     return entries
 
 
-def _entry_count(file: IO[bytes]) -> int:
-    """The number of entries that the end of a zip file tells, so that a million are refused before they are listed."""
+def _check_directory(file: IO[bytes]) -> None:
+    """Refuse a zip file whose end announces too many entries, or too long a list, before they are listed."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - 2**16 - 22))
     tail = file.read()
     file.seek(0)
     at = tail.rfind(b"PK\x05\x06")
-    if at < 0 or at + 12 > len(tail):
+    if at < 0 or at + 16 > len(tail):
         raise ArchiveError("cannot be read as an archive: it is no zip file, or its end is missing")
-    (count,) = struct.unpack_from("<H", tail, at + 10)
-    return int(count)  # 65,535 stands for that many or more
+    count, length = struct.unpack_from("<HL", tail, at + 10)
+    large = at >= 20 and tail[at - 20 : at].startswith(b"PK\x06\x07")  # ZIP64: the numbers stand elsewhere
+    if count > MAX_ENTRIES or length > MAX_NAMES or large:
+        raise ArchiveError(f"has more than {MAX_ENTRIES} entries, or is a ZIP64 file: hand in the section files alone")
 
 
 def _tar_entries(file: IO[bytes], packed: int, bulk: bool) -> list[Entry]:
     entries: list[Entry] = []
-    total = 0
-    with tarfile.open(fileobj=file, mode="r:*") as archive:
+    total = count = 0
+    with _unpacked(file, bulk) as plain, tarfile.open(fileobj=plain, mode="r:") as archive:
         for member in archive:
-            total += member.size
-            if len(entries) > MAX_ENTRIES and not bulk:
+            total, count = total + member.size, count + 1
+            if count > MAX_ENTRIES and not bulk:
                 raise ArchiveError(f"has more than {MAX_ENTRIES} entries")
-            if total > MAX_RATIO * max(packed, 1) or (total > 4 * MAX_ARCHIVE and not bulk):
-                raise ArchiveError("unpacks to far more than any honest submission")
+            if total > MAX_RATIO * max(packed, 1):  # a sparse file has a size that nothing was packed for
+                raise ArchiveError(TOO_MUCH)
             if member.isdir():
                 continue
             problem = _name_problem(member.name)
@@ -152,12 +169,34 @@ def _tar_entries(file: IO[bytes], packed: int, bulk: bool) -> list[Entry]:
             path = PurePosixPath(member.name)
             if _skipped(path):
                 continue
-            opened = archive.extractfile(member) if not problem and member.size <= MAX_FILE else None
+            opened = archive.extractfile(member) if not problem and member.size <= _most(path) else None
             content = opened.read() if opened else b""
             if opened and not _of_interest(path):
                 content = b""
             entries.append(Entry(path, member.size, lambda content=content: content, problem))  # type: ignore[misc]
     return entries
+
+
+def _unpacked(file: IO[bytes], bulk: bool) -> IO[bytes]:
+    """The plain tar within a file: a header may be as long as it likes, so the bytes are counted, not the entries."""
+    packed = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    source = gzip.GzipFile(fileobj=file) if packed else file
+    plain = tempfile.SpooledTemporaryFile(max_size=MAX_FILE)  # noqa: SIM115 - the caller closes it
+    size = 0
+    while part := source.read(2**20):
+        size += len(part)
+        if size > MAX_TAR and not bulk:
+            plain.close()
+            raise ArchiveError(TOO_MUCH)
+        plain.write(part)
+    plain.seek(0)
+    return plain
+
+
+def _most(path: PurePosixPath) -> int:
+    """How many bytes of an entry are read: in a download of a whole class, a student's archive may be one."""
+    return MAX_ARCHIVE if is_archive(path.name) else MAX_FILE
 
 
 def _of_interest(path: PurePosixPath) -> bool:

@@ -4,7 +4,7 @@
 - `canvas`: files named `doejane_LATE_1234_56789_s02_tensors.py` (name, user id, submission id, file).
 - `moodle`: folders or files named `Jane Doe_123456_assignsubmission_file_`.
 - `gradescope`: folders `submission_123456`, named in `submission_metadata.yml`.
-- `nbgrader`: `STUDENT/ASSIGNMENT/NOTEBOOK.ipynb`, which is `folders` too.
+- `nbgrader`: `STUDENT/ASSIGNMENT/NOTEBOOK.ipynb`, which is `folders` too; or a whole course with that in `submitted/`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from grader.grading.archives import Entry
 LAYOUTS = ("folders", "canvas", "moodle", "gradescope", "nbgrader")
 CANVAS = re.compile(r"^(?P<name>[^_/]+?)(?:_LATE)?_(?P<id>\d+)_(?P<submission>\d+)_(?P<file>.+)$")
 MOODLE = re.compile(r"^(?P<name>.+?)_(?P<id>\d+)_assignsubmission_\w+?_(?P<file>.*)$")
+COURSE = {"source", "release", "autograded", "feedback"}  # an nbgrader course's other folders
 GRADESCOPE = re.compile(r"^submission_(?P<id>\d+)$")
 
 
@@ -33,7 +34,11 @@ class Owned:
 
 def recognise(entries: Iterable[Entry]) -> str:
     """The layout that these files show; `folders` when none of the others does."""
+    entries = list(entries)
     votes = dict.fromkeys(LAYOUTS, 0)
+    tops = {entry.path.parts[0] for entry in entries}
+    if "submitted" in tops and tops & {*COURSE, "gradebook.db", "nbgrader_config.py"}:
+        return "nbgrader"
     for entry in entries:
         parts = entry.path.parts
         if any(GRADESCOPE.match(part) for part in parts):
@@ -52,6 +57,10 @@ def assign(entries: Iterable[Entry], layout: str, names: dict[str, str] | None =
     """Each file with its student; files that belong to nobody are left out. names: Gradescope's, by submission."""
     for entry in entries:
         parts = entry.path.parts
+        if layout == "nbgrader" and parts[0] == "submitted":
+            parts = parts[1:]  # the whole course was given
+        elif layout == "nbgrader" and parts[0] in COURSE:
+            continue
         if layout == "canvas":
             if match := CANVAS.match(parts[-1]):
                 yield Owned(f"{match['name']}_{match['id']}", PurePosixPath(match["file"]), entry)

