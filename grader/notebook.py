@@ -65,6 +65,8 @@ class Board:
         for result in self.exercise.checks:
             lines.append(f"  {_mark(result):<11}  {result.sentence}  ({result.max_points:g})")
             lines += [f"      {line}".rstrip() for line in _told(result).splitlines()]
+            if result.mistake:
+                lines += ["", f"      Known mistake: {result.mistake}", f"        {result.advice}"]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -80,11 +82,14 @@ class Board:
                 f'<div style="margin:.2em 0"><b style="color:{colour}">{_mark(result)}</b> '
                 f"{html.escape(result.sentence)} ({result.max_points:g})</div>"
             )
+            aside = f"margin:.3em 0 .6em 1em;padding-left:.8em;border-left:3px solid {colour}"
             if told := _told(result):
                 rows.append(
-                    f'<pre style="margin:.3em 0 .6em 1em;padding-left:.8em;border-left:3px solid {colour};'
-                    f'white-space:pre-wrap">{html.escape(told)}</pre>'
+                    f'<pre style="{aside};white-space:pre-wrap;font-family:monospace">{html.escape(told)}</pre>'
                 )
+            if result.mistake:
+                name, advice = html.escape(result.mistake), html.escape(result.advice or "")
+                rows.append(f'<div style="{aside}"><b>Known mistake: {name}</b><br>{advice}</div>')
         return "".join(rows)
 
 
@@ -97,8 +102,6 @@ def _told(result: CheckResult) -> str:
     lines = [result.message] if result.message else []
     if result.output:
         lines += ["", "It printed:", result.output.rstrip()]
-    if result.mistake:
-        lines += ["", f"Known mistake: {result.mistake}", f"  {result.advice}"]
     return "\n".join(lines)
 
 
