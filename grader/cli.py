@@ -301,6 +301,23 @@ def release_gradescope(
         stop(str(error))
 
 
+@release.command("nbgrader")
+def release_nbgrader(
+    destination: Annotated[Path, typer.Argument(help="The course's folder; new, or one without these assignments.")],
+) -> None:
+    """A course for nbgrader: an assignment a section, with solutions, test cells and hidden checks."""
+    from grader.release.nbgrader import release_nbgrader as write
+    from grader.release.student import ReleaseError
+
+    try:
+        notebooks = write(kit(), destination)
+    except ReleaseError as error:
+        stop(str(error))
+    for path in notebooks:
+        print(path)
+    print(f"Next, in {destination}: nbgrader generate_assignment {notebooks[0].stem}")
+
+
 @release.command("exercises")
 def release_exercises() -> None:
     """Write exercises/ from reference/."""

@@ -65,6 +65,8 @@ class Board:
         for result in self.exercise.checks:
             lines.append(f"  {_mark(result):<11}  {result.sentence}  ({result.max_points:g})")
             lines += [f"      {line}".rstrip() for line in _told(result).splitlines()]
+            if result.mistake:
+                lines += ["", f"      Known mistake: {result.mistake}", f"        {result.advice}"]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -80,11 +82,14 @@ class Board:
                 f'<div style="margin:.2em 0"><b style="color:{colour}">{_mark(result)}</b> '
                 f"{html.escape(result.sentence)} ({result.max_points:g})</div>"
             )
+            aside = f"margin:.3em 0 .6em 1em;padding-left:.8em;border-left:3px solid {colour}"
             if told := _told(result):
                 rows.append(
-                    f'<pre style="margin:.3em 0 .6em 1em;padding-left:.8em;border-left:3px solid {colour};'
-                    f'white-space:pre-wrap">{html.escape(told)}</pre>'
+                    f'<pre style="{aside};white-space:pre-wrap;font-family:monospace">{html.escape(told)}</pre>'
                 )
+            if result.mistake:
+                name, advice = html.escape(result.mistake), html.escape(result.advice or "")
+                rows.append(f'<div style="{aside}"><b>Known mistake: {name}</b><br>{advice}</div>')
         return "".join(rows)
 
 
@@ -97,8 +102,6 @@ def _told(result: CheckResult) -> str:
     lines = [result.message] if result.message else []
     if result.output:
         lines += ["", "It printed:", result.output.rstrip()]
-    if result.mistake:
-        lines += ["", f"Known mistake: {result.mistake}", f"  {result.advice}"]
     return "\n".join(lines)
 
 
@@ -122,11 +125,12 @@ def check(exercise: str) -> Board:
     return board
 
 
-def points(exercise: str, hidden: Sequence[str] = ()) -> float:
-    """Print how an exercise stands, and return what it earns: a plain float, at most the points of its checks.
+def points(exercise: str, most: int, hidden: Sequence[str] = ()) -> float:
+    """Print how an exercise stands, and return what it earns: a plain float between 0 and `most`.
 
-    hidden: the hidden checks to run too, by name. For test cells of nbgrader, which gives no points where anything is
-    written to stderr, and all points where it finds no number. Raises KitError if a check is not in this kit.
+    For test cells of nbgrader, which gives no points where anything is written to stderr, all points where it finds no
+    number, and loses the submission where there are more than the cell is worth (most). hidden: the hidden checks to
+    run too, by name. Raises KitError if one of them is not in this kit.
     """
     shell = _shell()
     if shell is None:
@@ -144,12 +148,15 @@ def points(exercise: str, hidden: Sequence[str] = ()) -> float:
         source = executed(shell, section.name)
         result = _run(kit, section, found, checks, KernelSolution(source, [exercise], graded=True))
     for one in result.checks:
-        if one.hidden and one.outcome != "passed":
+        if one.hidden:
             one.sentence, one.message, one.output, one.mistake = "A hidden check.", "", "", None
     print(Board(result))
     earned = 0.0
     for one in result.checks:  # not sum() nor float(): the learner's code may have put others in their place
         earned = earned + one.points
+    if earned > most:
+        print(f"{earned:g} points with this kit, {most} when the notebook was released: release it again.")
+        return 0.0 + most
     return earned
 
 

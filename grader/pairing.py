@@ -19,6 +19,8 @@ from grader.kit import Kit, Section
 IMPORT = "from grader.notebook import check"
 # What `grader notebook` adds to a notebook, and takes out of it again.
 ADDED = re.compile(rf"^(?:{re.escape(IMPORT)}|check\(([\"'])\w+\1\);?)[ \t]*(?:#.*)?$", re.MULTILINE)
+MAX_CELLS = 2000  # the longest of ours has 92; jupytext takes a millisecond for each
+MAX_CODE = 2**20  # characters in all cells of code; the longest of ours has 30 thousand
 # In a file these are comments; what they say of the notebook, an editor needs to know.
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 WITHOUT = {"notebook_metadata_filter": "-all", "cell_metadata_filter": "-all"}
@@ -74,6 +76,9 @@ def script(text: str) -> str:
     try:
         notebook = nbformat.reads(text, as_version=4)
         notebook.cells = [cell for cell in notebook.cells if _keep(cell)]
+        code = sum(len(cell.source) for cell in notebook.cells if cell.cell_type == "code")
+        if len(notebook.cells) > MAX_CELLS or code > MAX_CODE:
+            raise ValueError(f"it has {len(notebook.cells)} cells and {code} characters of code, too much to be read")
         for cell in notebook.cells:
             blank = cell.metadata.get("lines_to_next_cell")  # how jupytext remembers the layout of the file
             fits = type(blank) is int and 0 <= blank <= 3
