@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from grader.grading.intake import Submission
-from grader.grading.judge import Graded, Job, judge, missing, start_judge
+from grader.grading.judge import Graded, Job, judge, missing, modules_of, start_judge
 from grader.grading.store import Attempt, Keys, Store
 from grader.kit import Kit, Section
 from grader.results import AttemptResult, SubmissionResult
@@ -27,8 +27,8 @@ TRIES = 2  # a job that took its judge down with it this often is given up
 class Batch:
     """What is to be graded, how, and where what comes of it is kept.
 
-    sandbox: a level, or `recorded` to judge the evidence in the store again. policy: which attempt counts, the `latest`
-    or the `best`.
+    sandbox: a level, or `recorded` to judge the evidence in the store again. warm: whether sandboxes are started from a
+    zygote. policy: which attempt counts, the `latest` or the `best`.
     """
 
     kit: Kit
@@ -40,9 +40,11 @@ class Batch:
     jobs: int
     cache: Path | None = None
     policy: str = "latest"
+    warm: bool = False
 
     def __post_init__(self) -> None:
         self._keys = Keys(self.kit, self.seed)
+        self._modules = modules_of(self.kit, self.sections)
         self._given_up: dict[str, str] = {}  # by key of a result: why there is none
 
     def run(self, tell: Callable[[int, int, int], None] = lambda done, known, of: None) -> None:
@@ -76,8 +78,18 @@ class Batch:
         if self.sandbox == "recorded":
             records = {name: self.store.records(self._keys.content(name, text)) for name, text in files.items()}
         return Job(
-            self.kit.root, student, files, tuple(files), self.seed, self.sandbox, number, self.cache, records
-        )  # fmt: skip
+            self.kit.root,
+            student,
+            files,
+            tuple(files),
+            self.seed,
+            self.sandbox,
+            self.warm,
+            self._modules,
+            number,
+            self.cache,
+            records,
+        )
 
     def results(self) -> Iterator[SubmissionResult]:
         """The result of every student in the store, one at a time, of the attempt that counts."""
@@ -102,7 +114,7 @@ class Batch:
 
     def _judge(self, jobs: list[Job]) -> Iterator[tuple[Job, Graded | str]]:
         """Each job with its results, or with a sentence why there are none, as they come."""
-        waiting, tries = list(reversed(jobs)), dict.fromkeys((job.slot for job in jobs), 0)
+        waiting, tries = list(reversed(jobs)), dict.fromkeys((job.number for job in jobs), 0)
         os.environ |= {"OMP_NUM_THREADS": "1"}  # for the judges: they fork nothing, but must agree to the last bit
         while waiting:
             running: dict[Future[Graded], Job] = {}
@@ -112,7 +124,7 @@ class Batch:
                     while waiting or running:
                         while waiting and len(running) < self.jobs:
                             job = waiting.pop()
-                            tries[job.slot] += 1
+                            tries[job.number] += 1
                             running[pool.submit(judge, job)] = job
                         done, _ = wait(running, return_when=FIRST_COMPLETED)
                         for future in done:
@@ -127,7 +139,7 @@ class Batch:
                             yield job, answer
                 except BrokenProcessPool:  # a judge died: its job, or one beside it, is tried again in a new pool
                     for job in running.values():
-                        if tries[job.slot] < TRIES:
+                        if tries[job.number] < TRIES:
                             waiting.append(job)
                         else:
                             yield job, "the judge's process died"

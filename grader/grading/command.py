@@ -59,7 +59,7 @@ def grade(
         handed_in = read_submissions(submissions, sections, layout=layout, roster=listed)
         _prepare(out, force)
         with Store(out) as store:
-            self_test(sandbox, _secrets(kit, submissions, out))
+            warm = self_test(sandbox, _secrets(kit, submissions, out))
             kept = int(store.setting("seed", str(secrets.randbelow(2**31) if seed is None else seed)))
             if seed is not None and kept != seed:
                 raise GradingError(
@@ -68,7 +68,8 @@ def grade(
             store.setting("sections", json.dumps(list(sections)))
             store.setting("sandbox", sandbox)
             store.change("policy", policy)
-            batch = Batch(kit, sections, handed_in, store, kept, sandbox, jobs, (out / "mistakes").resolve(), policy)
+            cache = (out / "mistakes").resolve()
+            batch = Batch(kit, sections, handed_in, store, kept, sandbox, jobs, cache, policy, warm)
             return _finish(batch, out, sandbox)
 
 

@@ -10,6 +10,8 @@ import os
 import re
 import signal
 import sys
+import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +22,7 @@ from grader.results import CheckResult, ExerciseResult, Outcome, SectionResult
 if TYPE_CHECKING:
     from grader.mistakes import Bank
     from grader.solutions import Record, Solution
+    from grader.solutions.sandbox import WarmLauncher
     from grader.solutions.sandboxed import Sandbox
 
 # What a section's code makes torch import, and how long that takes; once in the worker rather than in every fork of it.
@@ -43,7 +46,9 @@ class Job:
     sections: tuple[str, ...]
     seed: int
     sandbox: str = "bubblewrap"
-    slot: int = 0
+    warm: bool = False
+    modules: tuple[str, ...] = ()
+    number: int = 0
     cache: Path | None = None
     records: dict[str, dict[str, Record]] | None = None
 
@@ -55,6 +60,22 @@ class Graded:
     student: str
     sections: list[SectionResult] = field(default_factory=list)
     records: dict[str, dict[str, Record]] = field(default_factory=dict)
+
+
+_LOCAL = threading.local()  # a zygote serves one thread
+
+
+def _zygote(modules: tuple[str, ...]) -> WarmLauncher:
+    """The zygote of this process: it lives as long, and is started anew only for other modules."""
+    from grader.solutions.sandbox import WarmLauncher
+
+    found: WarmLauncher | None = getattr(_LOCAL, "zygote", None)
+    if found is None or found.modules != list(modules):
+        if found is not None:
+            found.close()
+        found = _LOCAL.zygote = WarmLauncher(modules)
+    found.start()
+    return found
 
 
 _BANKS: dict[tuple[Path, int], Bank] = {}
@@ -76,7 +97,8 @@ def judge(job: Job) -> Graded:
             kept = RecordedSolution(source, job.records.get(section.name, {}))
             graded.sections.append(_judge_section(kit, section, kept, job))
         return graded
-    with Sandbox(job.sandbox, modules=_modules(kit, job), slot=job.slot) as box:
+    warm = _zygote(job.modules) if job.warm else None
+    with Sandbox(job.sandbox, modules=job.modules, warm=warm) as box:
         if any(job.files[section.name].strip() for section in chosen):
             box.start()  # imports torch there while we import it here
         for section in chosen:
@@ -130,11 +152,11 @@ def missing(section: Section, why: str = "was not handed in, or could not be rea
     return SectionResult(section.name, exercises)
 
 
-def _modules(kit: Kit, job: Job) -> list[str]:
-    """What to import in the worker before it forks, by what the checks and the files mention."""
-    texts = [path.read_text(encoding="utf-8") for name in job.sections for path in kit.check_files(name)]
-    texts += [job.files[name] for name in job.sections if name in job.files]
-    return [module for pattern, module in WARM.items() if any(re.search(pattern, text) for text in texts)]
+def modules_of(kit: Kit, sections: Iterable[str]) -> tuple[str, ...]:
+    """What to import in the worker before it forks, by what the checks of these sections and their stubs mention."""
+    paths = [path for name in sections for path in (*kit.check_files(name), kit.stubs / f"{name}.py")]
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    return tuple(module for pattern, module in WARM.items() if any(re.search(pattern, text) for text in texts))
 
 
 def start_judge() -> None:

@@ -11,7 +11,6 @@ import json
 import os
 import selectors
 import struct
-import subprocess
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,12 +21,11 @@ import psutil
 
 from grader.solutions import Raised, Reply, Request
 from grader.solutions.pickling import dumps
-from grader.solutions.sandbox import Launcher, SandboxError, launcher
+from grader.solutions.sandbox import START_TIMEOUT, Launcher, SandboxError, Started, WarmLauncher, launcher
 from grader.solutions.source import Source
 
 LENGTH = struct.Struct(">I")
 TICK = 0.05  # seconds between two looks at what the sandbox uses
-START_TIMEOUT = 120.0  # seconds for importing torch, on a cold and busy disk
 MAX_STARTS = 6  # sandboxes that one submission may use up
 KEPT_OUTPUT = 4_000  # bytes of printed text kept for a probe
 
@@ -72,21 +70,27 @@ class Trouble(Exception):
 class Sandbox:
     """One sandbox for one submission, started anew when it is lost. A context manager.
 
-    modules: imported before the learner's code is, so that sections share them (torchvision, where one needs it).
+    modules: imported before the learner's code is, so that sections share them (torchvision, where one needs it). warm:
+    what starts it, of that level and with those modules, if there is such a one; it outlives the sandbox.
     """
 
     def __init__(
-        self, level: str = "bubblewrap", *, modules: Iterable[str] = (), limits: Limits | None = None, slot: int = 0
+        self,
+        level: str = "bubblewrap",
+        *,
+        modules: Iterable[str] = (),
+        limits: Limits | None = None,
+        warm: WarmLauncher | None = None,
     ) -> None:
         self.level = level
         self.limits = limits or Limits()
         self.filtered = False
         self._modules = list(modules)
-        self._slot = slot
+        self._warm = warm
         self._starts = 0
         self._number = 0
-        self._launcher: Launcher | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._launcher: Launcher | WarmLauncher | None = None
+        self._process: Started | None = None
         self._base: set[int] = set()  # the starter and the outermost worker
         self._worker = 0
         self._trusted: set[int] = set()
@@ -110,7 +114,7 @@ class Sandbox:
         self._starts += 1
         if self._starts > MAX_STARTS:
             raise SandboxError(f"this submission used up {MAX_STARTS} sandboxes")
-        self._launcher = launcher(self.level, self._slot)
+        self._launcher = self._warm or launcher(self.level)
         commands, self._commands = os.pipe()
         self._answers, answers = os.pipe()
         self._output, output = os.pipe()
@@ -122,16 +126,17 @@ class Sandbox:
             "processes": self._processes(),
             "memory": self.limits.memory,
         }
-        self._process = self._launcher.python(
-            _SCRIPT,
-            [self._launcher.code, json.dumps(arguments)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=(commands, answers),
-        )
-        for fd in (commands, answers, output):
-            os.close(fd)
+        try:
+            self._process = self._launcher.python(
+                _SCRIPT, [self._launcher.code, json.dumps(arguments)], output, output, (commands, answers)
+            )
+        except SandboxError:
+            for fd in (self._commands, self._answers, self._output):
+                os.close(fd)
+            raise
+        finally:
+            for fd in (commands, answers, output):
+                os.close(fd)
         for fd in (self._commands, self._answers, self._output):
             os.set_blocking(fd, False)
         self._received = bytearray()
@@ -162,7 +167,7 @@ class Sandbox:
         process.wait()
         for fd in (self._commands, self._answers, self._output):
             os.close(fd)
-        if self._launcher is not None:
+        if self._launcher is not None and self._launcher is not self._warm:
             self._launcher.close()
         self.section = None
 
