@@ -1,4 +1,4 @@
-"""Evidence kept and judged again: `Recorder` notes what a solution answered, `RecordedSolution` answers from that.
+"""Evidence that is kept: a `Recorder` asks a solution only what has not been asked before, if it may ask at all.
 
 A record is found by what was asked: the probe's code with the helpers that it uses, and its inputs. So changed points,
 tolerances and messages are judged anew without running anything; a changed probe or input finds no record.
@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import inspect
 import types
-from typing import Any
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, Protocol
 
 from grader import evidence
-from grader.solutions import Raised, Record, Reply, Request, Solution
+from grader.solutions import Packed, Raised, Record, Reply, Request
+from grader.solutions.pickling import pack
 from grader.solutions.source import Source
 
 
@@ -40,10 +43,7 @@ def _feed(found: Any, value: Any, seen: set[int]) -> None:
     elif isinstance(value, types.ModuleType):
         found.update(f"module {value.__name__}".encode())
     elif isinstance(value, type) or callable(value):
-        try:
-            found.update(inspect.getsource(value).encode())
-        except (OSError, TypeError):
-            found.update(f"{type(value)} {getattr(value, '__qualname__', '')}".encode())
+        found.update(_text_of(value))
     elif isinstance(value, dict):
         for key, item in value.items():
             found.update(f"key {key!r}".encode())
@@ -54,6 +54,15 @@ def _feed(found: Any, value: Any, seen: set[int]) -> None:
             _feed(found, item, seen)
     else:
         found.update(evidence.encode(value))
+
+
+@lru_cache(maxsize=10_000)
+def _text_of(value: Any) -> bytes:
+    """The source text of a class, or the name of what has none."""
+    try:
+        return inspect.getsource(value).encode()
+    except (OSError, TypeError):
+        return f"{type(value)} {getattr(value, '__qualname__', '')}".encode()
 
 
 def _feed_code(found: Any, code: types.CodeType) -> None:
@@ -87,32 +96,52 @@ def from_record(record: Record) -> Reply:
     return Reply(status, value, raised, detail, output, record.seconds)
 
 
+class Asked(Protocol):
+    """Whoever answers a request that was packed: a sandbox."""
+
+    def send(self, packed: Packed) -> Reply:
+        """Run one probe; see `Solution`."""
+
+
+MAX_PACKED = 64 * 2**20  # bytes of requests that a process keeps
+_PACKED: dict[str, Packed] = {}  # requests by name: the same probes with the same inputs go to every submission
+
+
 class Recorder:
-    """Passes everything on to a solution, and keeps the answers by what was asked."""
+    """Answers from records, and asks where there is none; whatever is asked twice is answered once.
 
-    def __init__(self, solution: Solution) -> None:
-        self.source = solution.source
-        self.records: dict[str, Record] = {}
-        self._solution = solution
+    asked: whom to ask; None for nobody: then what has no record raises MustRun.
+    """
 
-    def run(self, request: Request) -> Reply:
-        """See `Solution`."""
-        name = digest(request)  # before the run: a probe gets copies, but nothing says that they stay as they are
-        reply = self._solution.run(request)
-        self.records[name] = to_record(reply)
-        return reply
-
-
-class RecordedSolution:
-    """Answers from records; raises MustRun where there is none. Runs nothing."""
-
-    def __init__(self, source: Source, records: dict[str, Record]) -> None:
+    def __init__(self, source: Source, records: dict[str, Record], asked: Asked | None) -> None:
         self.source = source
-        self._records = records
+        self.records = records
+        self._asked = asked
+
+    def answer(self, name: str) -> bytes | None:
+        """The digest of the answer to a request of this name; None where the request itself is needed to get one."""
+        if name not in self.records:
+            packed = _PACKED.get(name)
+            if self._asked is None or packed is None:
+                return None
+            self.records[name] = to_record(self._asked.send(packed))
+        return self.records[name].digest
 
     def run(self, request: Request) -> Reply:
         """See `Solution`."""
-        try:
-            return from_record(self._records[digest(request)])
-        except KeyError:
-            raise MustRun from None
+        name = digest(request)
+        if name not in self.records:
+            if self._asked is None:
+                raise MustRun
+            self.records[name] = to_record(self._asked.send(_pack(name, request)))
+        record = self.records[name]
+        return replace(from_record(record), asked=name, digest=record.digest)
+
+
+def _pack(name: str, request: Request) -> Packed:
+    """A request packed, once for all submissions of a process."""
+    if name not in _PACKED:
+        if sum(len(packed.payload) for packed in _PACKED.values()) > MAX_PACKED:
+            _PACKED.clear()
+        _PACKED[name] = pack(request)
+    return _PACKED[name]
