@@ -1,7 +1,7 @@
 """Judges one submission: its sections run in a sandbox, and the checks judge the evidence that comes back.
 
-This process imports the checks, which are ours, and never a submission. A check whose answers lead to a known verdict is
-not run again.
+This process imports the checks, which are ours, and never a submission. A check whose answers lead to a known verdict
+is not run again.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ MAX_STEPS = 200_000  # steps of checks that a judge remembers, some hundred byte
 class Job:
     """What a judge needs to know of one submission: its text travels with the job.
 
-    files: texts by section; roots: where the paths of each section's checks begin; sandbox: a level; warm: start it from
-    a zygote that has imported these modules; records: evidence by section and request, to be judged again; then nothing
-    runs.
+    files: texts by section; roots: where the paths of each section's checks begin; sandbox: a level; warm: start it
+    from a zygote that has imported these modules; records: evidence by section and request, to be judged again; then
+    nothing runs.
     """
 
     kit: Path
@@ -210,7 +210,7 @@ def read(kit: Kit, section: Section, solution: Recorder) -> Reading:
 
 
 def _first_line(node: ast.stmt) -> int:
-    decorators = getattr(node, "decorator_list", [])
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
     return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
 
@@ -233,8 +233,8 @@ def modules_of(kit: Kit, sections: Iterable[str]) -> tuple[str, ...]:
 def start_judge(first: Job | None = None) -> None:
     """Prepare a judge's process: the kernel ends it when the coordinator is killed, and its sandbox with it.
 
-    What a check prints (a sampled text, say) is for a learner's own run, not for the instructor's terminal. first: a job
-    like those to come, whose zygote is started at once.
+    What a check prints (a sampled text, say) is for a learner's own run, not for the instructor's terminal. first: a
+    job like those to come, whose zygote is started at once.
     """
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     if sys.platform == "linux":

@@ -94,7 +94,9 @@ class Store:
         try:
             self._db = sqlite3.connect(self.path)
             self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing, a lost machine the last jobs
+            self._db.execute(
+                "PRAGMA synchronous = NORMAL"
+            )  # a killed process loses nothing, a lost machine the last jobs
             (found,) = self._db.execute("PRAGMA user_version").fetchone()
             if found < SCHEMA_VERSION:
                 news = [SCHEMA] if found == 0 else []

@@ -1,9 +1,9 @@
 """What checks asked and decided, so that equal evidence is judged once.
 
-A check is a function of its code, the seed and the answers that it gets. So a run of it is a path: a question, the answer
-to it, the next question, and at the end a verdict. Each step is kept under a name made of all that led there; whoever has
-the answers can follow the path without running the check, without its inputs, and without torch, which is never imported
-here. A step that is not known sends the check to a judge.
+A check is a function of its code, the seed and the answers that it gets. So a run of it is a path: a question, the
+answer to it, the next question, and at the end a verdict. Each step is kept under a name made of all that led there;
+whoever has the answers can follow the path without running the check, without its inputs, and without torch, which is
+never imported here. A step that is not known sends the check to a judge.
 """
 
 from __future__ import annotations
@@ -103,7 +103,11 @@ class Reading:
 
 
 def find(
-    step_of: Callable[[bytes], Step | None], root: bytes, exercise: str, reading: Reading, answer: Callable[[str], bytes | None]
+    step_of: Callable[[bytes], Step | None],
+    root: bytes,
+    exercise: str,
+    reading: Reading,
+    answer: Callable[[str], bytes | None],
 ) -> Verdict | None:
     """The verdict that these answers lead to, if it is known.
 
@@ -125,7 +129,12 @@ def find(
 
 
 def path(
-    root: bytes, exercise: str, reading: Reading, reads: Reads | None, answers: Iterable[tuple[str, bytes]], end: Verdict
+    root: bytes,
+    exercise: str,
+    reading: Reading,
+    reads: Reads | None,
+    answers: Iterable[tuple[str, bytes]],
+    end: Verdict,
 ) -> Iterator[tuple[bytes, Step]]:
     """The steps of one run of a check: what it read, what it asked with the digests of the answers, and its end."""
     name = root

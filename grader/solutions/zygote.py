@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
+import itertools
 import json
 import os
 import resource
@@ -97,7 +98,7 @@ def _place(fds: dict[int, int]) -> None:
     for number, fd in moved.items():
         os.dup2(fd, number)
     kept = [-1, *sorted(moved), _descriptors()]
-    for low, high in zip(kept, kept[1:], strict=False):
+    for low, high in itertools.pairwise(kept):
         if low + 1 < high:  # an empty range is taken for all
             os.closerange(low + 1, high)
 
