@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -40,6 +40,7 @@ class Batch:
 
     sections: those to grade; all_sections: those of this store's results, which may be more. sandbox: a level; warm:
     whether sandboxes are started from a zygote. policy: which attempt at a section counts, the `latest` or the `best`.
+    work: what is done with a job.
     """
 
     kit: Kit
@@ -52,6 +53,7 @@ class Batch:
     cache: Path | None = None
     policy: str = "latest"
     warm: bool = False
+    work: Callable[[Job], Graded] = judge
 
     def __post_init__(self) -> None:
         self._keys = Keys(self.kit, self.seed)
@@ -212,7 +214,7 @@ class Batch:
                             if job is None:
                                 break
                             tries[job.number] = tries.get(job.number, 0) + 1
-                            running[pool.submit(judge, job)] = job
+                            running[pool.submit(self.work, job)] = job
                         if not running:
                             return
                         done, _ = wait(running, return_when=FIRST_COMPLETED)

@@ -13,6 +13,9 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Protocol
 
+import numpy as np
+import torch
+
 from grader import evidence
 from grader.solutions import Packed, Raised, Record, Reply, Request
 from grader.solutions.pickling import pack
@@ -26,43 +29,87 @@ class MustRun(Exception):
 def digest(request: Request) -> str:
     """A name for what is asked, the same in every process."""
     found = hashlib.sha256()
-    _feed(found, [request.exercise, request.clean, request.seed, request.probe, request.inputs], set())
+    _feed(found, [request.exercise, request.clean, request.seed, request.probe, request.inputs], {})
     return found.hexdigest()
 
 
-def _feed(found: Any, value: Any, seen: set[int]) -> None:
-    """Hash a value by content; functions by their code and what they refer to."""
-    if isinstance(value, types.FunctionType):
-        if id(value) not in seen:
-            seen.add(id(value))
+PLAIN = (
+    type(None),
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    torch.Tensor,
+    np.ndarray,
+    np.generic,
+    torch.dtype,
+    torch.device,
+)
+
+
+def _feed(found: Any, value: Any, seen: dict[int, Any]) -> None:
+    """Hash a value by content: functions by their code and what they refer to, instances by their class and state.
+
+    seen: what has been hashed already, kept alive so that no other takes its place.
+    """
+    if isinstance(value, PLAIN) and not isinstance(value, torch.nn.UninitializedParameter):
+        found.update(evidence.encode(value))
+    elif isinstance(value, (list, tuple)):
+        found.update(f"{type(value).__name__} {len(value)}".encode())
+        for item in value:
+            _feed(found, item, seen)
+    elif isinstance(value, dict):
+        found.update(f"{type(value).__name__} {len(value)}".encode())
+        for key, item in value.items():
+            _feed(found, key, seen)
+            _feed(found, item, seen)
+    elif isinstance(value, (set, frozenset)):
+        parts = [hashlib.sha256() for _ in value]
+        for part, item in zip(parts, value, strict=True):
+            _feed(part, item, seen)
+        found.update(f"{type(value).__name__} {sorted(part.hexdigest() for part in parts)}".encode())
+    elif isinstance(value, types.ModuleType):
+        found.update(f"module {value.__name__}".encode())
+    elif id(value) in seen:
+        found.update(f"again {list(seen).index(id(value))}".encode())
+    else:
+        seen[id(value)] = value
+        if isinstance(value, types.FunctionType):
             _feed_code(found, value.__code__)
             names = _names(value.__code__)
             referred = {name: value.__globals__[name] for name in sorted(names) if name in value.__globals__}
             cells = [cell.cell_contents for cell in value.__closure__ or ()]
             _feed(found, [value.__defaults__, value.__kwdefaults__, referred, cells], seen)
-    elif isinstance(value, types.ModuleType):
-        found.update(f"module {value.__name__}".encode())
-    elif isinstance(value, type) or callable(value):
-        found.update(_text_of(value))
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            found.update(f"key {key!r}".encode())
-            _feed(found, item, seen)
-    elif isinstance(value, (list, tuple)):
-        found.update(f"{type(value).__name__} {len(value)}".encode())
-        for item in value:
-            _feed(found, item, seen)
-    else:
-        found.update(evidence.encode(value))
+        elif isinstance(value, (type, types.BuiltinFunctionType)):
+            found.update(_text_of(value))
+        else:
+            found.update(_text_of(type(value)))
+            _feed(found, _state(value), seen)
+
+
+def _state(value: Any) -> Any:
+    """What an instance is made of: all that a copy of it would be made from."""
+    try:
+        parts = value.__reduce_ex__(4)
+    except Exception:
+        return repr(value)
+    return (
+        parts
+        if isinstance(parts, str)
+        else [list(part) if index > 2 and part else part for index, part in enumerate(parts)]
+    )
 
 
 @lru_cache(maxsize=10_000)
 def _text_of(value: Any) -> bytes:
     """The source text of a class, or the name of what has none."""
+    name = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')} "
     try:
-        return inspect.getsource(value).encode()
+        return (name + inspect.getsource(value)).encode()
     except (OSError, TypeError):
-        return f"{type(value)} {getattr(value, '__qualname__', '')}".encode()
+        return name.encode()
 
 
 def _feed_code(found: Any, code: types.CodeType) -> None:
@@ -70,8 +117,8 @@ def _feed_code(found: Any, code: types.CodeType) -> None:
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             _feed_code(found, constant)
-        else:
-            found.update(repr(constant).encode())
+        else:  # the order of a set of texts is another in every process
+            found.update(repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant).encode())
 
 
 def _names(code: types.CodeType) -> set[str]:
