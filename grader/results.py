@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from grader.kit import Check
 
 Outcome = Literal["passed", "failed", "todo", "error", "timeout", "crashed", "not_reached"]
+MAX_OUTPUT = 4_000  # characters of what the learner's code printed, kept with a check
+MAX_MESSAGE = 4_000  # characters
 MUST_RUN = "must be run again: its probe or its inputs have changed since it was graded"
 
 
@@ -48,6 +53,26 @@ class CheckResult:
 
     def __post_init__(self) -> None:
         self.pictures = [p if isinstance(p, Picture) else Picture(**p) for p in self.pictures]  # from JSON: dicts
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields by name; `asdict` would copy each value, and a class has a hundred thousand of these."""
+        return {**vars(self), "pictures": [vars(picture) for picture in self.pictures]}
+
+
+def check_result(check: Check, outcome: Outcome, message: str, seconds: float, output: str) -> CheckResult:
+    """What became of a check, with what the kit says of it."""
+    return CheckResult(
+        check=check.name,
+        kind=check.kind,
+        outcome=outcome,
+        points=check.points if outcome == "passed" else 0,
+        max_points=check.points,
+        message=message,
+        seconds=round(seconds, 4),
+        output=output,
+        sentence=check.sentence,
+        hidden=check.hidden,
+    )
 
 
 @dataclass
@@ -97,7 +122,7 @@ class SectionResult:
                 "exercise": e.exercise,
                 "points": e.points,
                 "max_points": e.max_points,
-                "checks": [asdict(c) for c in e.checks],
+                "checks": [c.to_json() for c in e.checks],
             }
             for e in self.exercises
         ]

@@ -11,19 +11,28 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 from grader.checks import CheckFailed, CheckSkipped, Measure, measured, pictured, show
 from grader.kit import Check, Exercise, Kit, KitError, Section
-from grader.results import MUST_RUN, CheckResult, ExerciseResult, Outcome, Picture, SectionResult
+from grader.results import (
+    MAX_MESSAGE,
+    MAX_OUTPUT,
+    MUST_RUN,
+    CheckResult,
+    ExerciseResult,
+    Outcome,
+    Picture,
+    SectionResult,
+    check_result,
+)
 from grader.solutions import Reply, Solution
 from grader.solutions.recorded import MustRun
 from grader.student import LearnerStopped, Shared, Student, stub_source
 from grader.text import tidy
 
-MAX_OUTPUT = 4_000  # characters of what the learner's code printed, kept with a check
-MAX_MESSAGE = 4_000  # characters
 CheckFunctions = dict[str, Callable[..., Any]]
 
 
@@ -44,13 +53,14 @@ class Diagnoses(Protocol):
 class Trial:
     """What became of one check.
 
-    log: all evidence it saw; error: what it raised, for a debugger; measures: the numbers it held against thresholds;
-    pictures: what it found worth seeing.
+    log: all evidence it saw; read: what of the learner's file; error: what it raised, for a debugger; measures: the
+    numbers it held against thresholds; pictures: what it found worth seeing.
     """
 
     outcome: Outcome
     message: str = ""
     log: list[Reply] = field(default_factory=list)
+    read: set[str] = field(default_factory=set)
     error: BaseException | None = None
     measures: list[Measure] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)
@@ -111,6 +121,7 @@ def try_check(
     except Exception as error:
         trial.error = error
         trial.outcome, trial.message = _verdict(student, check, error)
+    trial.read = student._read
     return trial
 
 
@@ -143,8 +154,8 @@ def _stopped(student: Student, check: Check, reply: Reply) -> tuple[Outcome, str
     """Outcome and sentence for a probe that did not return."""
     if student._is_todo(reply):
         return "todo", ""
-    where = Path(student.source.filename).name
-    place = student.source.place
+    where = Path(student._solution.source.filename).name
+    place = student._solution.source.place
     if reply.status == "broken":
         told = reply.raised
         detail = f"{place(told.line)}: {told.type}: {told.message}" if told and told.line else reply.detail
@@ -206,32 +217,29 @@ class ExerciseRun:
         self.shared = Shared()
         self.stopped: Outcome | None = None
 
-    def step(self, check: Check, function: Callable[..., Any]) -> tuple[Trial, CheckResult]:
+    @cached_property
+    def settled(self) -> Trial | None:
+        """What can be said of the exercise without running it."""
+        return preliminary(self.kit, self.section, self.exercise, self.solution)
+
+    def step(self, check: Check, function: Callable[..., Any] | None) -> tuple[Trial, CheckResult]:
         """Run the next check, unless an earlier one did not pass."""
         if self.stopped is not None:
             trial = Trial("todo" if self.stopped == "todo" else "not_reached")
+        elif self.settled is not None:
+            trial = self.settled
         else:
-            trial = preliminary(self.kit, self.section, self.exercise, self.solution) or try_check(
-                self.kit, self.section, check, function, self.solution, self.seed, self.shared
-            )
-            if trial.outcome != "passed":
-                self.stopped = trial.outcome
+            assert function is not None
+            trial = try_check(self.kit, self.section, check, function, self.solution, self.seed, self.shared)
+        if trial.outcome != "passed":
+            self.stopped = self.stopped or trial.outcome
         return trial, self._result(check, trial)
 
     def _result(self, check: Check, trial: Trial) -> CheckResult:
-        result = CheckResult(
-            check=check.name,
-            kind=check.kind,
-            outcome=trial.outcome,
-            points=check.points if trial.outcome == "passed" else 0,
-            max_points=check.points,
-            message=tidy(trial.message, MAX_MESSAGE),
-            seconds=round(sum(reply.seconds for reply in trial.log), 4),
-            output=tidy("".join(reply.output for reply in trial.log), MAX_OUTPUT),
-            sentence=check.sentence,
-            hidden=check.hidden,
-            pictures=trial.pictures,
-        )
+        seconds = sum(reply.seconds for reply in trial.log)
+        output = tidy("".join(reply.output for reply in trial.log), MAX_OUTPUT)
+        result = check_result(check, trial.outcome, tidy(trial.message, MAX_MESSAGE), seconds, output)
+        result.pictures = trial.pictures
         if trial.log and self.diagnoses and trial.outcome not in ("passed", "todo", "not_reached"):
             known = self.diagnoses.diagnose(check, trial.log)
             if known is not None:

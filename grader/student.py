@@ -32,7 +32,7 @@ class LearnerStopped(Exception):
 class Shared:
     """What the checks of one section share: results of `@shared` functions, with the replies behind them."""
 
-    results: dict[str, tuple[list[Reply], Any, Exception | None]] = field(default_factory=dict)
+    results: dict[str, tuple[list[Reply], set[str], Any, Exception | None]] = field(default_factory=dict)
 
 
 class Room:
@@ -60,6 +60,7 @@ class Student:
         self._shared = shared if shared is not None else Shared()
         self._log: list[Reply] = []
         self._call = ""
+        self._read: set[str] = set()  # of the learner's file: `exercise` (what it needs) or `text` (the whole)
 
     @property
     def _clean_room(self) -> Room:
@@ -89,16 +90,18 @@ class Student:
         built-in one. What stands in the stub, and is as it was given, may use it. `instead` tells what to do.
         """
         given = stub_source(self._kit, self._section.name)
-        for statement in self.source.needed([self._check.exercise]):
+        self._read.add("exercise")
+        for statement in self._solution.source.needed([self._check.exercise]):
             for node in ast.walk(statement.node):
                 found = _used(node, names)
                 if found and not given.has(statement):
                     line = getattr(node, "lineno", statement.line)
-                    raise CheckFailed(f"{self.source.place(line)} of your file uses `{found}`: {instead}")
+                    raise CheckFailed(f"{self._solution.source.place(line)} of your file uses `{found}`: {instead}")
 
     @property
     def source(self) -> Source:
         """The learner's file, to be read."""
+        self._read.add("text")
         return self._solution.source
 
     @property
@@ -155,22 +158,26 @@ class Student:
         """Whether this reply says that the exercise has not been written yet."""
         if reply.raised is None or reply.raised.type != "NotImplementedError":
             return False
-        return self.source.has_placeholder(self._check.exercise)
+        self._read.add("exercise")
+        return self._solution.source.has_placeholder(self._check.exercise)
 
     def _once(self, function: Callable[..., Any]) -> Any:
         """The result of a `@shared` function, run at most once; its evidence is part of this check's evidence."""
         key = f"{self._check.exercise}.{function.__qualname__}"
         if key not in self._shared.results:
-            start, value = len(self._log), None
+            start, value, before = len(self._log), None, self._read
+            self._read = set()
             error: Exception | None = None
             try:
                 value = self._resolve(function, function.__qualname__)
             except Exception as raised:
                 error = raised
-            self._shared.results[key] = (self._log[start:], value, error)
+            self._shared.results[key] = (self._log[start:], self._read, value, error)
+            self._read = before
         else:
             self._log += self._shared.results[key][0]
-        _, kept, failure = self._shared.results[key]
+        _, read, kept, failure = self._shared.results[key]
+        self._read |= read
         if failure is not None:
             raise failure
         return copy.deepcopy(kept)

@@ -134,8 +134,12 @@ def test_the_judge_never_imports_a_submission(folder: Path) -> None:
 import sys
 from pathlib import Path
 from grader.grading.judge import Job, judge
+from grader.grading.verdicts import Roots
+from grader.kit import Kit
 text = {REFERENCE!r}
-graded = judge(Job(Path({str(folder / "kit")!r}), "ada", {{"s01_tiny": text}}, ("s01_tiny",), 3))
+kit = Kit(Path({str(folder / "kit")!r}))
+roots = Roots(kit, 3, lambda name, work_out: work_out()).of("s01_tiny")
+graded = judge(Job(kit.root, "ada", {{"s01_tiny": text}}, {{"s01_tiny": roots}}, 3))
 assert graded.sections[0].points == 100, graded
 for name, module in list(sys.modules.items()):
     assert "s01_tiny" not in name or name.startswith("torch_kata_"), name

@@ -10,18 +10,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from grader.export.files import ResultFiles
-from grader.grading.batch import Batch
+from grader.export.files import ResultFiles, number
+from grader.grading.batch import Batch, Tell
 from grader.grading.intake import IntakeError, read_roster, read_submissions
 from grader.grading.store import Store, StoreError
 from grader.kit import Kit, Section
 from grader.report.pages import ClassPages
 from grader.report.tables import GradeTable
+from grader.results import SectionResult
 from grader.solutions.sandbox import LEVELS, SandboxError, self_test
+from grader.text import tidy
 
 
 class GradingError(Exception):
@@ -59,16 +62,19 @@ def grade(
         handed_in = read_submissions(submissions, sections, layout=layout, roster=listed)
         _prepare(out, force)
         with Store(out) as store:
-            self_test(sandbox, _secrets(kit, submissions, out))
+            warm = self_test(sandbox, _secrets(kit, submissions, out))
             kept = int(store.setting("seed", str(secrets.randbelow(2**31) if seed is None else seed)))
             if seed is not None and kept != seed:
                 raise GradingError(
                     f"{out} was graded with seed {kept}: leave --seed out to go on, or take another --out"
                 )
-            store.setting("sections", json.dumps(list(sections)))
             store.setting("sandbox", sandbox)
             store.change("policy", policy)
-            batch = Batch(kit, sections, handed_in, store, kept, sandbox, jobs, (out / "mistakes").resolve(), policy)
+            every = _all_sections(kit, store, sections)
+            cache = (out / "mistakes").resolve()
+            batch = Batch(kit, sections, every, store, kept, sandbox, jobs, cache, policy, warm)
+            with _Shown() as shown:
+                batch.grade(handed_in, shown)
             return _finish(batch, out, sandbox)
 
 
@@ -78,10 +84,20 @@ def regrade(kit: Kit, out: Path, *, jobs: int) -> int:
         raise GradingError(f"no store in {out}: give the --out folder of a `grader grade`")
     with _explained(out), Store(out) as store:
         seed, sandbox = int(store.setting("seed", "0")), store.setting("sandbox", "bubblewrap")
-        sections = {n: s for n, s in kit.sections.items() if n in json.loads(store.setting("sections", "[]"))}
+        sections = _all_sections(kit, store, {})
         cache, policy = (out / "mistakes").resolve(), store.setting("policy", "latest")
-        batch = Batch(kit, sections, store.all_submissions(), store, seed, "recorded", jobs, cache, policy)
+        batch = Batch(kit, sections, sections, store, seed, sandbox, jobs, cache, policy)
+        with _Shown() as shown:
+            batch.regrade(shown)
         return _finish(batch, out, sandbox)
+
+
+def _all_sections(kit: Kit, store: Store, more: dict[str, Section]) -> dict[str, Section]:
+    """The sections that this folder's results are of: those graded before and now, in the kit's order."""
+    names = {*json.loads(store.setting("sections", "[]")), *more}
+    found = {name: section for name, section in kit.sections.items() if name in names}
+    store.change("sections", json.dumps(list(found)))
+    return found
 
 
 @contextmanager
@@ -121,25 +137,53 @@ def _secrets(kit: Kit, submissions: Path, out: Path) -> list[Path]:
     return [path.resolve() for path in [*found, out / "store.sqlite"] if path is not None]
 
 
+class _Shown(Tell):
+    """Shows each result as it comes: beside a bar on a terminal, in a line elsewhere. A context manager."""
+
+    def __init__(self) -> None:
+        columns = (TextColumn("grading"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"))
+        latest = TextColumn("{task.fields[latest]}", markup=False)
+        self._console = Console(stderr=True)
+        self._bar = Progress(*columns, TimeRemainingColumn(), latest, console=self._console, transient=True)
+        self._task = self._bar.add_task("grading", total=None, latest="")
+
+    def __enter__(self) -> _Shown:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def begin(self, todo: int, known: int, of: int) -> None:
+        self._bar.update(self._task, total=todo)
+        if known:
+            self._console.print(f"{known} of {of} are graded already")
+
+    def graded(self, student: str, result: SectionResult) -> None:
+        self._line(f"{_name(student)} {result.section} {number(result.points)}/{number(result.max_points)}")
+
+    def failed(self, student: str, section: str, why: str) -> None:
+        self._line(f"{_name(student)} {section} {tidy(why, 200)}")
+
+    def _line(self, text: str) -> None:
+        self._bar.update(self._task, advance=1, latest=text)
+        if not self._console.is_terminal:
+            print(text, file=sys.stderr, flush=True)
+
+
+def _name(student: str) -> str:
+    return " ".join(tidy(student, 100).split())
+
+
 def _finish(batch: Batch, out: Path, sandbox: str) -> int:
-    """Grade with a progress bar, then write and show the results, one submission at a time."""
-    columns = (TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"))
-    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
-        task = progress.add_task("grading", total=len(batch.submissions))
-        told = False
-
-        def tell(done: int, known: int, of: int) -> None:
-            nonlocal told
-            if known and not told:
-                progress.console.print(f"{known} of {of} are graded already")
-            told = True
-            progress.update(task, completed=done)
-
-        batch.run(tell)
-    table = GradeTable(list(batch.sections))
+    """Write and show the results, one submission at a time."""
+    sections = list(batch.all_sections)
+    table = GradeTable(sections)
     ungraded = again = 0
     with (
-        ResultFiles(out, list(batch.sections), batch.seed, sandbox) as files,
+        ResultFiles(out, sections, batch.seed, sandbox) as files,
         ClassPages(out, batch.seed, sandbox) as pages,
     ):
         for result in batch.results():

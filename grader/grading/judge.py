@@ -1,26 +1,38 @@
-"""Judges one submission: its sections run in one sandbox, and the checks judge the evidence that comes back.
+"""Judges one submission: its sections run in a sandbox, and the checks judge the evidence that comes back.
 
-This process imports the checks, which are ours, and never a submission.
+This process imports the checks, which are ours, and never a submission. A check whose answers lead to a known verdict
+is not run again.
 """
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import ctypes
+import hashlib
 import os
 import re
 import signal
 import sys
+import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.kit import Kit, Section
-from grader.results import CheckResult, ExerciseResult, Outcome, SectionResult
+from grader.grading.verdicts import Reading, Reads, Step, Verdict, find, path, section_result
+from grader.kit import Check, Kit, Section
+from grader.results import MAX_MESSAGE, MAX_OUTPUT, MUST_RUN, Outcome, SectionResult
+from grader.solutions.sandbox import SandboxError
+from grader.text import tidy
 
 if TYPE_CHECKING:
     from grader.mistakes import Bank
-    from grader.solutions import Record, Solution
+    from grader.solutions import Record
+    from grader.solutions.recorded import Recorder
+    from grader.solutions.sandbox import WarmLauncher
     from grader.solutions.sandboxed import Sandbox
+    from grader.student import Shared
 
 # What a section's code makes torch import, and how long that takes; once in the worker rather than in every fork of it.
 WARM = {
@@ -28,121 +40,208 @@ WARM = {
     r"\boptim\b": "torch._dynamo",  # 2 s, at the first step of any optimiser
     r"autograd|backward|\bgrad\b": "torch.fx.experimental.symbolic_shapes",  # 0.5 s, at the first gradient of a vector
 }
+MAX_STEPS = 200_000  # steps of checks that a judge remembers, some hundred bytes each
 
 
 @dataclass(frozen=True)
 class Job:
     """What a judge needs to know of one submission: its text travels with the job.
 
-    records: evidence by section and request, to be judged again; then nothing runs.
+    files: texts by section; roots: where the paths of each section's checks begin; sandbox: a level; warm: start it
+    from a zygote that has imported these modules; records: evidence by section and request, to be judged again; then
+    nothing runs.
     """
 
     kit: Path
     student: str
     files: dict[str, str]
-    sections: tuple[str, ...]
+    roots: dict[str, dict[str, bytes]]
     seed: int
     sandbox: str = "bubblewrap"
-    slot: int = 0
+    warm: bool = False
+    modules: tuple[str, ...] = ()
+    number: int = 0
     cache: Path | None = None
     records: dict[str, dict[str, Record]] | None = None
 
 
 @dataclass
 class Graded:
-    """A job's results, one for each of its sections, and the evidence that they rest on, by section and request."""
+    """A job's results, one for each of its sections, and what they rest on, by section: evidence by request, and what
+    the file says without being run. steps: of checks that were run."""
 
     student: str
     sections: list[SectionResult] = field(default_factory=list)
     records: dict[str, dict[str, Record]] = field(default_factory=dict)
+    readings: dict[str, Reading] = field(default_factory=dict)
+    steps: dict[bytes, Step] = field(default_factory=dict)
 
 
+_LOCAL = threading.local()  # a zygote serves one thread
+_STEPS: dict[bytes, Step] = {}
+_KITS: dict[Path, Kit] = {}
 _BANKS: dict[tuple[Path, int], Bank] = {}
 
 
 def judge(job: Job) -> Graded:
     """Grade the sections of one submission. The submission's code runs in the sandbox only."""
-    from grader.solutions.sandboxed import Sandbox
-
-    kit = Kit(job.kit)
-    chosen = [kit.sections[name] for name in job.sections]
+    kit = _KITS.setdefault(job.kit, Kit(job.kit))
     graded = Graded(job.student)
     if job.records is not None:
-        from grader.solutions.recorded import RecordedSolution
-        from grader.solutions.source import Source
-
-        for section in chosen:
-            source = Source(job.files[section.name], f"{section.name}.py")
-            kept = RecordedSolution(source, job.records.get(section.name, {}))
-            graded.sections.append(_judge_section(kit, section, kept, job))
+        for name in job.files:
+            _judge_section(kit, kit.sections[name], job, None, graded)
         return graded
-    with Sandbox(job.sandbox, modules=_modules(kit, job), slot=job.slot) as box:
-        if any(job.files[section.name].strip() for section in chosen):
+    from grader.solutions.sandboxed import Sandbox
+
+    warm = _zygote(job.modules) if job.warm else None
+    with Sandbox(job.sandbox, modules=job.modules, warm=warm) as box:
+        if any(text.strip() for text in job.files.values()):
             box.start()  # imports torch there while we import it here
-        for section in chosen:
-            _run_section(kit, section, job, box, graded)
+        for name in job.files:
+            _judge_section(kit, kit.sections[name], job, box, graded)
     return graded
 
 
-def _run_section(kit: Kit, section: Section, job: Job, box: Sandbox, graded: Graded) -> None:
+def _zygote(modules: tuple[str, ...]) -> WarmLauncher:
+    """The zygote of this process: it lives as long, and is started anew only for other modules."""
+    from grader.solutions.sandbox import WarmLauncher
+
+    found: WarmLauncher | None = getattr(_LOCAL, "zygote", None)
+    if found is None or found.modules != list(modules):
+        if found is not None:
+            found.close()
+        found = _LOCAL.zygote = WarmLauncher(modules)
+    found.start()
+    return found
+
+
+def _judge_section(kit: Kit, section: Section, job: Job, box: Sandbox | None, graded: Graded) -> None:
     from grader.solutions.recorded import Recorder
     from grader.solutions.sandboxed import SandboxedSolution
     from grader.solutions.source import Source
 
-    names = [exercise.name for exercise in section.exercises]
     source = Source(job.files[section.name], f"{section.name}.py")
-    recorder = Recorder(SandboxedSolution(box, source, section.name, names))
-    graded.sections.append(_judge_section(kit, section, recorder, job))
-    graded.records[section.name] = recorder.records
+    names = [exercise.name for exercise in section.exercises]
+    asked = SandboxedSolution(box, source, section.name, names) if box else None
+    records = {} if job.records is None else job.records.get(section.name, {})
+    recorder = Recorder(source, records, asked)
+    run = _SectionRun(kit, section, job, recorder)
+    result = section_result(section, run.reading, run.verdict)
+    assert result is not None
+    graded.sections.append(result)
+    graded.records[section.name] = recorder.records if box else {}
+    graded.readings[section.name] = run.reading
+    graded.steps |= run.steps
 
 
-def _judge_section(kit: Kit, section: Section, solution: Solution, job: Job) -> SectionResult:
+class _SectionRun:
+    """The checks of one section and one submission. steps: those of the checks that had to be run."""
+
+    def __init__(self, kit: Kit, section: Section, job: Job, recorder: Recorder) -> None:
+        self._kit, self._section, self._job, self._recorder = kit, section, job, recorder
+        self._roots = job.roots[section.name]
+        self._shared: dict[str, Shared] = {}
+        self.reading = read(kit, section, recorder)
+        self.steps: dict[bytes, Step] = {}
+
+    def verdict(self, check: Check) -> tuple[Verdict, float]:
+        """What this check says, and the processor seconds of the probes behind it."""
+        asked: list[str] = []
+
+        def answer(request: str) -> bytes | None:
+            asked.append(request)
+            return self._recorder.answer(request)
+
+        found = find(_STEPS.get, self._roots[check.name], check.exercise, self.reading, answer)
+        if found is not None:
+            return found, sum(self._recorder.records[request].seconds for request in asked)
+        return self._run(check)
+
+    def _run(self, check: Check) -> tuple[Verdict, float]:
+        from grader.runner import load_checks, try_check
+        from grader.student import Shared
+
+        function = load_checks(self._kit, self._section.name)[check.name]
+        shared = self._shared.setdefault(check.exercise, Shared())
+        trial = try_check(self._kit, self._section, check, function, self._recorder, self._job.seed, shared)
+        known = None
+        if trial.log and trial.outcome not in ("passed", "todo", "not_reached"):
+            known = _bank(self._kit, self._job).diagnose(check, trial.log)
+        output = tidy("".join(reply.output for reply in trial.log), MAX_OUTPUT)
+        mistake, advice = (known.mistake, known.advice) if known else (None, None)
+        verdict = Verdict(trial.outcome, tidy(trial.message, MAX_MESSAGE), mistake, advice, output, trial.pictures)
+        if trial.message != MUST_RUN:
+            reads = Reads(whole="text" in trial.read) if trial.read else None
+            answers = [(reply.asked, reply.digest) for reply in trial.log]
+            steps = dict(path(self._roots[check.name], check.exercise, self.reading, reads, answers, verdict))
+            self.steps |= steps
+            if len(_STEPS) > MAX_STEPS:
+                _STEPS.clear()
+            _STEPS.update(steps)
+        return verdict, sum(reply.seconds for reply in trial.log)
+
+
+def _bank(kit: Kit, job: Job) -> Bank:
     from grader.mistakes import Bank
-    from grader.runner import collect, run_section
 
     key = job.kit, job.seed
     if key not in _BANKS:
         _BANKS[key] = Bank(kit, job.seed, job.cache)
-    return collect(section, run_section(kit, section, solution, job.seed, _BANKS[key]))
+    return _BANKS[key]
+
+
+def read(kit: Kit, section: Section, solution: Recorder) -> Reading:
+    """What a file says without being run."""
+    from grader.runner import preliminary
+
+    source = solution.source
+    lines = source.text.splitlines()
+    settled: dict[str, tuple[Outcome, str]] = {}
+    digests = {}
+    for exercise in section.exercises:
+        trial = preliminary(kit, section, exercise, solution)
+        if trial is not None:
+            settled[exercise.name] = trial.outcome, tidy(trial.message, MAX_MESSAGE)
+        places = [(_first_line(s.node), s.node.end_lineno) for s in source.needed([exercise.name])]
+        needed = repr([(start, lines[start - 1 : end]) for start, end in places])
+        digests[exercise.name] = hashlib.sha256(needed.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    whole = hashlib.sha256(source.text.encode("utf-8", "surrogatepass")).hexdigest()
+    return Reading(settled, digests, whole)
+
+
+def _first_line(node: ast.stmt) -> int:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
 
 def missing(section: Section, why: str = "was not handed in, or could not be read") -> SectionResult:
     """The result of a section without a file."""
-    exercises = []
-    for exercise in section.exercises:
-        results = ExerciseResult(exercise.name)
-        for check in exercise.checks:
-            outcome: Outcome = "not_reached" if results.checks else "error"
-            message = "" if results.checks else f"{section.name}.py {why}"
-            results.checks.append(
-                CheckResult(
-                    check.name,
-                    check.kind,
-                    outcome,
-                    0,
-                    check.points,
-                    message,
-                    sentence=check.sentence,
-                    hidden=check.hidden,
-                )
-            )
-        exercises.append(results)
-    return SectionResult(section.name, exercises)
+    told: tuple[Outcome, str] = "error", f"{section.name}.py {why}"
+    reading = Reading({exercise.name: told for exercise in section.exercises}, {}, "")
+    result = section_result(section, reading, lambda check: None)
+    assert result is not None
+    return result
 
 
-def _modules(kit: Kit, job: Job) -> list[str]:
-    """What to import in the worker before it forks, by what the checks and the files mention."""
-    texts = [path.read_text(encoding="utf-8") for name in job.sections for path in kit.check_files(name)]
-    texts += [job.files[name] for name in job.sections if name in job.files]
-    return [module for pattern, module in WARM.items() if any(re.search(pattern, text) for text in texts)]
+def modules_of(kit: Kit, sections: Iterable[str]) -> tuple[str, ...]:
+    """What to import in the worker before it forks, by what the checks of these sections and their stubs mention."""
+    paths = [path for name in sections for path in (*kit.check_files(name), kit.stubs / f"{name}.py")]
+    texts = [path.read_text(encoding="utf-8") for path in paths]
+    return tuple(module for pattern, module in WARM.items() if any(re.search(pattern, text) for text in texts))
 
 
-def start_judge() -> None:
+def start_judge(first: Job | None = None) -> None:
     """Prepare a judge's process: the kernel ends it when the coordinator is killed, and its sandbox with it.
 
-    What a check prints (a sampled text, say) is for a learner's own run, not for the instructor's terminal.
+    What a check prints (a sampled text, say) is for a learner's own run, not for the instructor's terminal. first: a
+    job like those to come, whose zygote is started at once.
     """
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     if sys.platform == "linux":
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    if first is not None and first.warm:
+        with contextlib.suppress(SandboxError):  # told by the first job
+            _zygote(first.modules)
+    if first is not None:  # while the zygote imports it too
+        import grader.runner  # noqa: F401

@@ -13,19 +13,19 @@ import json
 import sqlite3
 import time
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.metadata import version
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
-from grader import __version__
 from grader.grading.intake import Submission
+from grader.grading.verdicts import Reading, Step, judging, pack, unpack, versions
 from grader.kit import Kit
 from grader.results import SectionResult
 from grader.solutions import Record
 
-SCHEMA_VERSION = 1
+MAX_STEPS = 50_000  # steps of checks at hand, some hundred bytes each
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 -- What students handed in: every attempt, and of each section the text and the key of its result. The last attempt has
@@ -51,6 +51,16 @@ CREATE TABLE records (
     PRIMARY KEY (content, request)
 ) WITHOUT ROWID;
 """
+# What came later, by the version that it came with; a new store gets it all.
+CHANGES = {
+    2: """
+CREATE INDEX IF NOT EXISTS attempts_in_order ON attempts (student, turn);
+-- Verdicts without a run: what files say unrun, the steps of checks, and the digests of checks by their file's text.
+CREATE TABLE readings (name TEXT PRIMARY KEY, reading TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE steps (name BLOB PRIMARY KEY, step TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE checks (name TEXT PRIMARY KEY, digests TEXT NOT NULL) WITHOUT ROWID;
+""",
+}
 
 
 class StoreError(Exception):
@@ -59,14 +69,14 @@ class StoreError(Exception):
 
 @dataclass(frozen=True)
 class Attempt:
-    """Something handed in: its number, when it first came to be graded (seconds since the epoch), the key of each
-    section's result, and what to know of its files."""
+    """Something handed in: when it first came to be graded (seconds since the epoch), what to know of its files, and of
+    each section the key of its result and that result."""
 
-    number: int
     at: float
-    keys: dict[str, str]
     problems: list[str]
     unread: bool
+    keys: dict[str, str]
+    results: dict[str, SectionResult]
 
 
 class Store:
@@ -74,6 +84,7 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "store.sqlite"
+        self._steps: dict[bytes, Step] = {}  # those read lately
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = open(folder / ".lock", "w")  # noqa: SIM115
         try:
@@ -83,11 +94,14 @@ class Store:
         try:
             self._db = sqlite3.connect(self.path)
             self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute(
+                "PRAGMA synchronous = NORMAL"
+            )  # a killed process loses nothing, a lost machine the last jobs
             (found,) = self._db.execute("PRAGMA user_version").fetchone()
-            if found == 0:
-                with self._db:
-                    self._db.executescript(SCHEMA)
-                    self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            if found < SCHEMA_VERSION:
+                news = [SCHEMA] if found == 0 else []
+                news += [change for number, change in sorted(CHANGES.items()) if number > found]
+                self._db.executescript(f"BEGIN; {''.join(news)} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         except sqlite3.OperationalError:  # a full disk, say: nothing is wrong with the store
             raise
         except sqlite3.DatabaseError as error:
@@ -142,28 +156,42 @@ class Store:
             )
 
     def students(self) -> Iterator[tuple[str, list[Attempt]]]:
-        """Every student by name, with what they handed in, the latest first. Texts are left in the store."""
-        rows = self._db.execute("SELECT student, id, at, problems, unread FROM attempts ORDER BY student, turn DESC")
-        for student, attempts in itertools.groupby(rows, key=lambda row: str(row[0])):
-            found = []
-            for _, attempt, at, problems, unread in attempts:
-                keys = self._db.execute("SELECT section, key FROM attempt_sections WHERE attempt = ?", (attempt,))
-                found.append(Attempt(attempt, at, dict(keys), json.loads(problems), bool(unread)))
-            yield student, found
+        """Every student by name, with all attempts and their results, the latest first."""
+        rows = self._db.execute(
+            "SELECT student, id, at, problems, unread, attempt_sections.section, attempt_sections.key, result "
+            "FROM attempts LEFT JOIN attempt_sections ON attempt = id LEFT JOIN results USING (key) "
+            "ORDER BY student, turn DESC"
+        )
+        for student, of_student in itertools.groupby(rows, key=lambda row: str(row[0])):
+            attempts = []
+            for _, of_attempt in itertools.groupby(of_student, key=lambda row: int(row[1])):
+                sections = list(of_attempt)
+                keys = {row[5]: row[6] for row in sections if row[5]}
+                found = {row[5]: SectionResult.from_json(json.loads(row[7])) for row in sections if row[7]}
+                _, _, at, problems, unread, *_ = sections[0]
+                attempts.append(Attempt(at, json.loads(problems), bool(unread), keys, found))
+            yield student, attempts
 
-    def all_submissions(self) -> list[Submission]:
-        """All that was ever handed in, the earliest first, so that grading it again leaves the order as it is."""
-        found = []
-        for attempt, student, problems, unread in self._db.execute(
-            "SELECT id, student, problems, unread FROM attempts ORDER BY turn"
-        ):
-            rows = self._db.execute(
-                "SELECT section, texts.text FROM attempt_sections JOIN texts ON texts.digest = attempt_sections.text "
-                "WHERE attempt = ? ORDER BY section",
-                (attempt,),
+    def texts(self) -> Iterator[tuple[str, str | None, str]]:
+        """Every text of every section that was handed in, the earliest first: section, digest, and whose it was."""
+        yield from self._db.execute(
+            "SELECT section, text, student FROM attempts JOIN attempt_sections ON attempt = id "
+            "GROUP BY section, text ORDER BY MIN(turn), section"
+        ).fetchall()
+
+    def text(self, digest: str) -> str:
+        """A text that was handed in."""
+        (text,) = self._db.execute("SELECT text FROM texts WHERE digest = ?", (digest,)).fetchone()
+        return str(text)
+
+    def name_results(self, keys: dict[tuple[str, str | None], str]) -> None:
+        """Give all attempts the keys that results of their texts have now. keys: by section and digest of the text."""
+        rows = self._db.execute("SELECT attempt, section, text, key FROM attempt_sections").fetchall()
+        with self._db:
+            self._db.executemany(
+                "UPDATE attempt_sections SET key = ? WHERE attempt = ? AND section = ?",
+                [(new, a, s) for a, s, text, key in rows if (new := keys.get((s, text), key)) != key],
             )
-            found.append(Submission(student, dict(rows), json.loads(problems), bool(unread)))
-        return found
 
     # -- what came of it
 
@@ -173,13 +201,14 @@ class Store:
             self._db.execute("SELECT 1 FROM results WHERE key = ? AND NOT provisional", (key,)).fetchone() is not None
         )
 
-    def result(self, key: str) -> SectionResult | None:
-        """The result under a key."""
-        row = self._db.execute("SELECT result FROM results WHERE key = ?", (key,)).fetchone()
-        return SectionResult.from_json(json.loads(row[0])) if row else None
-
-    def keep(self, results: dict[str, SectionResult], records: dict[str, dict[str, Record]] | None = None) -> None:
-        """Keep results by key, and the evidence behind them by content and request: all of it or none."""
+    def keep(
+        self,
+        results: dict[str, SectionResult],
+        records: dict[str, dict[str, Record]] | None = None,
+        readings: dict[str, Reading] | None = None,
+        steps: dict[bytes, Step] | None = None,
+    ) -> None:
+        """Keep results by key, the evidence behind them by content and request, and verdicts: all of it or none."""
         rows = [(k, r.section, json.dumps(r.to_json()), r.must_run > 0) for k, r in results.items()]
         with self._db:
             self._db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)", rows)
@@ -193,6 +222,46 @@ class Store:
                     "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)",
                     [(content, request, name, record.seconds) for request, name, record in named],
                 )
+
+            self._db.executemany(
+                "INSERT OR REPLACE INTO readings VALUES (?, ?)",
+                [(name, json.dumps(asdict(reading))) for name, reading in (readings or {}).items()],
+            )
+            self._db.executemany(
+                "INSERT OR REPLACE INTO steps VALUES (?, ?)",
+                [(name, pack(step)) for name, step in (steps or {}).items()],
+            )
+
+    def reading(self, name: str) -> Reading | None:
+        """What a file says without being run, if that is known."""
+        row = self._db.execute("SELECT reading FROM readings WHERE name = ?", (name,)).fetchone()
+        return Reading.from_json(row[0]) if row else None
+
+    def answers(self, content: str) -> dict[str, tuple[bytes, float]]:
+        """The evidence of one text by name only: for each request the digest of the answer, and its seconds."""
+        rows = self._db.execute("SELECT request, answer, seconds FROM records WHERE content = ?", (content,))
+        return {request: (answer, seconds) for request, answer, seconds in rows}
+
+    def step(self, name: bytes) -> Step | None:
+        """A step of a check, if it is known."""
+        if name not in self._steps:
+            row = self._db.execute("SELECT step FROM steps WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                return None
+            if len(self._steps) > MAX_STEPS:
+                self._steps.clear()
+            self._steps[name] = unpack(row[0])
+        return self._steps[name]
+
+    def checks(self, name: str, work_out: Callable[[], dict[str, str]]) -> dict[str, str]:
+        """The digests of a file's checks, worked out if they are not there yet. name: of the file's text."""
+        row = self._db.execute("SELECT digests FROM checks WHERE name = ?", (name,)).fetchone()
+        if row:
+            return dict(json.loads(row[0]))
+        found = work_out()
+        with self._db:
+            self._db.execute("INSERT INTO checks VALUES (?, ?)", (name, json.dumps(found)))
+        return found
 
     def records(self, content: str) -> dict[str, Record]:
         """The evidence of one text, by request."""
@@ -213,14 +282,14 @@ class Keys:
     """Makes the keys of results and of evidence; what all of them share is hashed once."""
 
     def __init__(self, kit: Kit, seed: int) -> None:
-        self._versions = f"{__version__} {version('torch')} {version('torchvision')} {seed}"
+        self._versions = f"{versions()} {seed}"
         self._kit = kit
         self._sections: dict[str, str] = {}
 
     def key(self, section: str, text: str | None) -> str:
-        """The key of the result of this text: another check, mistake, version or seed makes another key."""
+        """The key of the result of a text (its digest): another check, mistake, version or seed makes another key."""
         if section not in self._sections:
-            digest = hashlib.sha256(self._versions.encode())
+            digest = hashlib.sha256(f"{self._versions} {judging()}".encode())
             stubs = self._kit.stubs
             for path in (
                 *self._kit.check_files(section),
@@ -229,9 +298,8 @@ class Keys:
             ):
                 digest.update(path.read_bytes() if path.is_file() else b"")
             self._sections[section] = digest.hexdigest()
-        name = "missing" if text is None else text_digest(text)
-        return hashlib.sha256(f"{section} {self._sections[section]} {name}".encode()).hexdigest()
+        return hashlib.sha256(f"{section} {self._sections[section]} {text or 'missing'}".encode()).hexdigest()
 
     def content(self, section: str, text: str) -> str:
-        """The key of the evidence of this text, whatever the checks make of it."""
-        return hashlib.sha256(f"{section} {self._versions} {text_digest(text)}".encode()).hexdigest()
+        """The key of the evidence of a text (its digest), whatever the checks make of it."""
+        return hashlib.sha256(f"{section} {self._versions} {text}".encode()).hexdigest()

@@ -6,6 +6,7 @@ Nothing here knows of pytest.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
@@ -37,6 +38,7 @@ class Reply:
     status: `returned` (then `value`), `raised` (then `raised`), `timeout`, `crashed` (the process ended), `broken` (the
     code that the exercise needs could not be imported); the last three are told in `detail`. output: what the learner's
     code printed, cut. seconds: processor time. exception: the exception itself, where it was raised in this process.
+    asked, digest: names of the request and of this answer, where both are kept.
     """
 
     status: Status
@@ -46,6 +48,8 @@ class Reply:
     output: str = ""
     seconds: float = 0.0
     exception: BaseException | None = field(default=None, compare=False)
+    asked: str = field(default="", compare=False)
+    digest: bytes = field(default=b"", compare=False)
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,26 @@ class Request:
     clean: bool = False
 
 
+@dataclass(frozen=True)
+class Packed:
+    """A request on its way to a sandbox: pickled, with what its sender must know."""
+
+    exercise: str
+    payload: bytes
+    seconds: float
+    clean: bool
+
+
 class Record(NamedTuple):
     """A reply as it is kept: equal answers are equal bytes, however many seconds of processor time each took."""
 
     answer: bytes
     seconds: float
+
+    @property
+    def digest(self) -> bytes:
+        """The name of the answer."""
+        return hashlib.sha256(self.answer).digest()
 
 
 class Solution(Protocol):

@@ -10,6 +10,8 @@ from typing import Any
 
 import cloudpickle
 
+from grader.solutions import Packed, Request
+
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """Also takes modules that are instances of a class of their own, as torch.backends is, by name."""
@@ -29,3 +31,8 @@ def dumps(value: Any) -> bytes:
     file = io.BytesIO()
     _Pickler(file).dump(value)
     return file.getvalue()
+
+
+def pack(request: Request) -> Packed:
+    """A request on its way to a sandbox."""
+    return Packed(request.exercise, dumps(request), request.seconds, request.clean)

@@ -1,4 +1,4 @@
-"""Evidence kept and judged again: `Recorder` notes what a solution answered, `RecordedSolution` answers from that.
+"""Evidence that is kept: a `Recorder` asks a solution only what has not been asked before, if it may ask at all.
 
 A record is found by what was asked: the probe's code with the helpers that it uses, and its inputs. So changed points,
 tolerances and messages are judged anew without running anything; a changed probe or input finds no record.
@@ -9,10 +9,16 @@ from __future__ import annotations
 import hashlib
 import inspect
 import types
-from typing import Any
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, Protocol
+
+import numpy as np
+import torch
 
 from grader import evidence
-from grader.solutions import Raised, Record, Reply, Request, Solution
+from grader.solutions import Packed, Raised, Record, Reply, Request
+from grader.solutions.pickling import pack
 from grader.solutions.source import Source
 
 
@@ -23,37 +29,87 @@ class MustRun(Exception):
 def digest(request: Request) -> str:
     """A name for what is asked, the same in every process."""
     found = hashlib.sha256()
-    _feed(found, [request.exercise, request.clean, request.seed, request.probe, request.inputs], set())
+    _feed(found, [request.exercise, request.clean, request.seed, request.probe, request.inputs], {})
     return found.hexdigest()
 
 
-def _feed(found: Any, value: Any, seen: set[int]) -> None:
-    """Hash a value by content; functions by their code and what they refer to."""
-    if isinstance(value, types.FunctionType):
-        if id(value) not in seen:
-            seen.add(id(value))
+PLAIN = (
+    type(None),
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    torch.Tensor,
+    np.ndarray,
+    np.generic,
+    torch.dtype,
+    torch.device,
+)
+
+
+def _feed(found: Any, value: Any, seen: dict[int, Any]) -> None:
+    """Hash a value by content: functions by their code and what they refer to, instances by their class and state.
+
+    seen: what has been hashed already, kept alive so that no other takes its place.
+    """
+    if isinstance(value, PLAIN) and not isinstance(value, torch.nn.UninitializedParameter):
+        found.update(evidence.encode(value))
+    elif isinstance(value, (list, tuple)):
+        found.update(f"{type(value).__name__} {len(value)}".encode())
+        for item in value:
+            _feed(found, item, seen)
+    elif isinstance(value, dict):
+        found.update(f"{type(value).__name__} {len(value)}".encode())
+        for key, item in value.items():
+            _feed(found, key, seen)
+            _feed(found, item, seen)
+    elif isinstance(value, (set, frozenset)):
+        parts = [hashlib.sha256() for _ in value]
+        for part, item in zip(parts, value, strict=True):
+            _feed(part, item, seen)
+        found.update(f"{type(value).__name__} {sorted(part.hexdigest() for part in parts)}".encode())
+    elif isinstance(value, types.ModuleType):
+        found.update(f"module {value.__name__}".encode())
+    elif id(value) in seen:
+        found.update(f"again {list(seen).index(id(value))}".encode())
+    else:
+        seen[id(value)] = value
+        if isinstance(value, types.FunctionType):
             _feed_code(found, value.__code__)
             names = _names(value.__code__)
             referred = {name: value.__globals__[name] for name in sorted(names) if name in value.__globals__}
             cells = [cell.cell_contents for cell in value.__closure__ or ()]
             _feed(found, [value.__defaults__, value.__kwdefaults__, referred, cells], seen)
-    elif isinstance(value, types.ModuleType):
-        found.update(f"module {value.__name__}".encode())
-    elif isinstance(value, type) or callable(value):
-        try:
-            found.update(inspect.getsource(value).encode())
-        except (OSError, TypeError):
-            found.update(f"{type(value)} {getattr(value, '__qualname__', '')}".encode())
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            found.update(f"key {key!r}".encode())
-            _feed(found, item, seen)
-    elif isinstance(value, (list, tuple)):
-        found.update(f"{type(value).__name__} {len(value)}".encode())
-        for item in value:
-            _feed(found, item, seen)
-    else:
-        found.update(evidence.encode(value))
+        elif isinstance(value, (type, types.BuiltinFunctionType)):
+            found.update(_text_of(value))
+        else:
+            found.update(_text_of(type(value)))
+            _feed(found, _state(value), seen)
+
+
+def _state(value: Any) -> Any:
+    """What an instance is made of: all that a copy of it would be made from."""
+    try:
+        parts = value.__reduce_ex__(4)
+    except Exception:
+        return repr(value)
+    return (
+        parts
+        if isinstance(parts, str)
+        else [list(part) if index > 2 and part else part for index, part in enumerate(parts)]
+    )
+
+
+@lru_cache(maxsize=10_000)
+def _text_of(value: Any) -> bytes:
+    """The source text of a class, or the name of what has none."""
+    name = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')} "
+    try:
+        return (name + inspect.getsource(value)).encode()
+    except (OSError, TypeError):
+        return name.encode()
 
 
 def _feed_code(found: Any, code: types.CodeType) -> None:
@@ -61,8 +117,8 @@ def _feed_code(found: Any, code: types.CodeType) -> None:
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             _feed_code(found, constant)
-        else:
-            found.update(repr(constant).encode())
+        else:  # the order of a set of texts is another in every process
+            found.update(repr(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant).encode())
 
 
 def _names(code: types.CodeType) -> set[str]:
@@ -87,32 +143,52 @@ def from_record(record: Record) -> Reply:
     return Reply(status, value, raised, detail, output, record.seconds)
 
 
+class Asked(Protocol):
+    """Whoever answers a request that was packed: a sandbox."""
+
+    def send(self, packed: Packed) -> Reply:
+        """Run one probe; see `Solution`."""
+
+
+MAX_PACKED = 64 * 2**20  # bytes of requests that a process keeps
+_PACKED: dict[str, Packed] = {}  # requests by name: the same probes with the same inputs go to every submission
+
+
 class Recorder:
-    """Passes everything on to a solution, and keeps the answers by what was asked."""
+    """Answers from records, and asks where there is none; whatever is asked twice is answered once.
 
-    def __init__(self, solution: Solution) -> None:
-        self.source = solution.source
-        self.records: dict[str, Record] = {}
-        self._solution = solution
+    asked: whom to ask; None for nobody: then what has no record raises MustRun.
+    """
 
-    def run(self, request: Request) -> Reply:
-        """See `Solution`."""
-        name = digest(request)  # before the run: a probe gets copies, but nothing says that they stay as they are
-        reply = self._solution.run(request)
-        self.records[name] = to_record(reply)
-        return reply
-
-
-class RecordedSolution:
-    """Answers from records; raises MustRun where there is none. Runs nothing."""
-
-    def __init__(self, source: Source, records: dict[str, Record]) -> None:
+    def __init__(self, source: Source, records: dict[str, Record], asked: Asked | None) -> None:
         self.source = source
-        self._records = records
+        self.records = records
+        self._asked = asked
+
+    def answer(self, name: str) -> bytes | None:
+        """The digest of the answer to a request of this name; None where the request itself is needed to get one."""
+        if name not in self.records:
+            packed = _PACKED.get(name)
+            if self._asked is None or packed is None:
+                return None
+            self.records[name] = to_record(self._asked.send(packed))
+        return self.records[name].digest
 
     def run(self, request: Request) -> Reply:
         """See `Solution`."""
-        try:
-            return from_record(self._records[digest(request)])
-        except KeyError:
-            raise MustRun from None
+        name = digest(request)
+        if name not in self.records:
+            if self._asked is None:
+                raise MustRun
+            self.records[name] = to_record(self._asked.send(_pack(name, request)))
+        record = self.records[name]
+        return replace(from_record(record), asked=name, digest=record.digest)
+
+
+def _pack(name: str, request: Request) -> Packed:
+    """A request packed, once for all submissions of a process."""
+    if name not in _PACKED:
+        if sum(len(packed.payload) for packed in _PACKED.values()) > MAX_PACKED:
+            _PACKED.clear()
+        _PACKED[name] = pack(request)
+    return _PACKED[name]

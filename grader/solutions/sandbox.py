@@ -1,9 +1,9 @@
 """How a sandbox is started: the three levels, their command lines, and the self-test that each must pass.
 
 - `bubblewrap`: its own namespaces, no network, read-only binds of the system, the interpreter and the environment, one
-  small tmpfs to write to, another uid. Bubblewrap is never left running as uid 0: root either drops to another uid
-  first or, where others cannot read the interpreter (below /root, say), starts it without a user namespace and drops
-  inside, with setpriv.
+  small tmpfs to write to, another uid. What runs there is never left uid 0: root either drops to another uid first or,
+  where others cannot read the interpreter (below /root, say), starts it without a user namespace and drops inside.
+  Started warm, a `zygote` imports torch there once and forks, for each submission, a worker into namespaces of its own.
 - `uid`: for root inside a container where namespaces are refused: another uid, and a filter of system calls.
 - `none`: nothing but another process, for one's own code.
 """
@@ -11,20 +11,24 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import importlib.util
 import json
 import os
+import select
 import shutil
+import signal
 import socket
 import stat
 import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol
 
 LEVELS = ("bubblewrap", "uid", "none")
 HOME = "/home/kata"
@@ -36,13 +40,19 @@ TMPFS = 128 * 2**20  # bytes
 # All that the worker needs of this package.
 WORKER_FILES = (
     *("__init__.py", "evidence.py", "solutions/__init__.py", "solutions/source.py", "solutions/execution.py"),
-    *("solutions/syscalls.py", "solutions/worker.py"),
+    *("solutions/syscalls.py", "solutions/worker.py", "solutions/zygote.py"),
 )
 PACKAGE = Path(__file__).resolve().parents[1]
+CLAIMS = Path("/run/torch-kata")  # a locked file for each uid that a sandbox of this machine has
+START_TIMEOUT = 120.0  # seconds for importing torch, on a cold and busy disk
 
 
 class SandboxError(Exception):
     """No sandbox of that level can be had here; the message says why and what to do."""
+
+
+class CannotStart(SandboxError):
+    """It does not start at all, or says nothing."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +66,18 @@ class Launcher:
     home: str = HOME
     code: str = CODE
     environment: dict[str, str] = field(default_factory=dict)
+    claim: IO[bytes] | None = None
 
-    def python(self, script: str, arguments: list[str], **options: Any) -> subprocess.Popen[bytes]:
-        """Start our Python on a script inside the sandbox."""
+    def python(
+        self, script: str, arguments: list[str], stdout: int, stderr: int, pass_fds: Iterable[int] = ()
+    ) -> subprocess.Popen[bytes]:
+        """Start our Python on a script inside the sandbox, with nothing as its input."""
         command = [*self.prefix, sys.executable, "-I", "-B", "-c", script, *arguments]
+        options: dict[str, Any] = {"env": self.environment, "cwd": "/", "start_new_session": True}
+        options |= {"stdin": subprocess.DEVNULL, "stdout": stdout, "stderr": stderr, "pass_fds": tuple(pass_fds)}
         if self.drop_first:
             options |= {"user": self.uid, "group": self.uid, "extra_groups": []}
-        return subprocess.Popen(command, env=self.environment, cwd="/", start_new_session=True, **options)
+        return subprocess.Popen(command, **options)
 
     def close(self) -> None:
         """Remove what was made for it, and whatever still runs under its uid."""
@@ -70,10 +85,139 @@ class Launcher:
             _kill_all_of(self.uid)
         if self.level != "bubblewrap":
             shutil.rmtree(self.home, ignore_errors=True)
+        if self.claim is not None:
+            self.claim.close()
 
 
-def launcher(level: str, slot: int = 0) -> Launcher:
-    """A launcher of that level. slot: sandboxes that run at once have different ones, and so different uids."""
+class Started(Protocol):
+    """A process that a launcher started. pid: as we see it, with all others of the sandbox below it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def kill(self) -> None:
+        """End it, if it still runs."""
+
+    def wait(self) -> Any:
+        """Wait until it has ended."""
+
+
+class WarmLauncher:
+    """Starts processes as a `Launcher` of the level bubblewrap does, as forks of a zygote: one at a time.
+
+    modules: what the zygote imports, torch with them; None for nothing. A zygote that is lost is started again.
+    """
+
+    level = "bubblewrap"
+    home, code = HOME, CODE
+
+    def __init__(self, modules: Iterable[str] | None) -> None:
+        self.modules = None if modules is None else list(modules)
+        self.uid: int | None = None
+        self._launcher: Launcher | None = None
+        self._pid = 0
+
+    def start(self) -> None:
+        """Start the zygote, if there is none, and go on while it imports. Raises SandboxError if none can be had."""
+        if self._launcher is not None:
+            return
+        self._launcher = launcher("bubblewrap", warm=True)
+        self.uid = self._launcher.uid
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._printed = tempfile.TemporaryFile()  # noqa: SIM115
+        arguments = {
+            "control": theirs.fileno(),
+            "home": HOME,
+            "size": TMPFS,
+            "uid": None if self._launcher.drop_first else self.uid,
+            "modules": self.modules,
+        }
+        output = self._printed.fileno()
+        self._process = self._launcher.python(_ZYGOTE, [CODE, json.dumps(arguments)], output, output, [theirs.fileno()])
+        self._pid = 0
+        theirs.close()
+
+    def python(
+        self, script: str, arguments: list[str], stdout: int, stderr: int, pass_fds: Iterable[int] = ()
+    ) -> WarmProcess:
+        """As `Launcher.python`; waits until the zygote has imported what it should."""
+        self.start()
+        if not self._pid:
+            self._hear(b"ready", START_TIMEOUT)
+            self._pid = _last_below(self._process.pid)
+        fds = {number: number for number in pass_fds} | {1: stdout, 2: stderr}
+        order = {"script": script, "arguments": arguments, "numbers": list(fds)}
+        with contextlib.suppress(OSError):  # then nothing is heard
+            socket.send_fds(self._control, [json.dumps(order).encode()], list(fds.values()))
+        self._hear(b"started", START_TIMEOUT)
+        return WarmProcess(self, _last_below(self._pid, depth=1))
+
+    def _hear(self, word: bytes, seconds: float) -> None:
+        """Wait for a word of the zygote's; another, or none, ends it and raises SandboxError with what it printed."""
+        readable, _, _ = select.select([self._control], [], [], seconds)
+        heard = b""
+        with contextlib.suppress(OSError):
+            heard = self._control.recv(64) if readable else b""
+        if heard != word:
+            self._printed.seek(0)
+            said = self._printed.read().decode(errors="replace")
+            self.close()
+            raise CannotStart(_explain("bubblewrap", said))
+
+    def ended(self) -> None:
+        """Wait until the process that was started has ended, and all that it started with it."""
+        with contextlib.suppress(CannotStart):
+            self._hear(b"ended", 30.0)
+
+    def close(self) -> None:
+        """End the zygote, and whatever it started."""
+        if self._launcher is not None:
+            self._process.kill()
+            self._process.wait()
+            self._control.close()
+            self._printed.close()
+            self._launcher.close()
+            self._launcher = None
+
+
+def _last_below(pid: int, depth: int = 0) -> int:
+    """The innermost process below this one, or 0. depth: how far to look, 0 for all the way."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        below = psutil.Process(pid).children(recursive=not depth)
+        return int(below[-1].pid) if below else 0
+    return 0
+
+
+@dataclass(frozen=True)
+class WarmProcess:
+    """What a zygote started: when it is killed, the kernel ends all that is in its namespace."""
+
+    launcher: WarmLauncher
+    pid: int
+
+    def kill(self) -> None:
+        """End it, if it still runs."""
+        with contextlib.suppress(ProcessLookupError):
+            if self.pid:
+                os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> None:
+        """Wait until it has ended."""
+        self.launcher.ended()
+
+
+_ZYGOTE = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from grader.solutions.zygote import main
+main(**json.loads(sys.argv[2]))
+"""
+
+
+def launcher(level: str, *, warm: bool = False) -> Launcher:
+    """A launcher of that level, with a uid that no other sandbox of this machine has. warm: for a zygote."""
     environment = {
         **{"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "Agg"},
         **{name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")},
@@ -81,9 +225,9 @@ def launcher(level: str, slot: int = 0) -> Launcher:
     for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # a machine that needs them computes wrongly without
         if name in os.environ:
             environment[name] = os.environ[name]
-    uid = FIRST_UID + (os.getpid() + slot) % UIDS
+    uid, claim = _claim_uid() if os.geteuid() == 0 and level != "none" else (0, None)
     if level == "bubblewrap":
-        return _bubblewrap(environment, uid)
+        return _bubblewrap(environment, uid, claim, warm)
     home = tempfile.mkdtemp(prefix="torch-kata-")
     environment |= {"HOME": home, "TMPDIR": home}
     if level == "uid":
@@ -97,11 +241,26 @@ def launcher(level: str, slot: int = 0) -> Launcher:
         os.chown(home, uid, uid)
         code = Path(home, "code")
         _copy_worker(code)
-        return Launcher("uid", (), uid, True, home, str(code), environment)
+        return Launcher("uid", (), uid, True, home, str(code), environment, claim)
     return Launcher("none", (), None, False, home, str(PACKAGE.parent), environment)
 
 
-def _bubblewrap(environment: dict[str, str], uid: int) -> Launcher:
+def _claim_uid() -> tuple[int, IO[bytes]]:
+    """A uid, and the locked file that keeps it ours until it is closed, or this process ends."""
+    CLAIMS.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for number in range(UIDS):
+        uid = FIRST_UID + (os.getpid() + number) % UIDS
+        file = open(CLAIMS / str(uid), "wb")  # noqa: SIM115
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+        else:
+            return uid, file
+    raise SandboxError(f"all {UIDS} uids for sandboxes are in use (see {CLAIMS})")
+
+
+def _bubblewrap(environment: dict[str, str], uid: int, claim: IO[bytes] | None, warm: bool) -> Launcher:
     program = shutil.which("bwrap")
     if program is None:
         raise SandboxError(
@@ -120,6 +279,8 @@ def _bubblewrap(environment: dict[str, str], uid: int) -> Launcher:
             arguments += ["--cap-add", capability]
     else:
         arguments.append("--unshare-all")
+    if warm:  # for namespaces within these; whatever is forked for a submission gives them up
+        arguments += ["--cap-add", "CAP_SYS_ADMIN", *([] if inside else ["--cap-add", "CAP_SETPCAP"])]
     made: set[str] = set()
 
     def parents(path: str) -> None:
@@ -152,13 +313,13 @@ def _bubblewrap(environment: dict[str, str], uid: int) -> Launcher:
     for key, value in environment.items():
         arguments += ["--setenv", key, value]
     arguments.append("--")
-    if inside:
+    if inside and not warm:
         setpriv = shutil.which("setpriv")
         if setpriv is None:
             raise SandboxError("setpriv is not installed: on Debian or Ubuntu type `apt-get install util-linux`")
         arguments += [setpriv, f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--bounding-set=-all"]
         arguments += ["--inh-caps=-all", "--no-new-privs"]
-    return Launcher("bubblewrap", tuple(arguments), uid if root else None, root and not inside, HOME, CODE, {})
+    return Launcher("bubblewrap", tuple(arguments), uid if root else None, root and not inside, HOME, CODE, {}, claim)
 
 
 def _roots() -> list[str]:
@@ -246,14 +407,23 @@ print(json.dumps({
 """
 
 
-def self_test(level: str, secrets: list[Path]) -> None:
+def self_test(level: str, secrets: list[Path]) -> bool:
     """Try from the inside what must not be possible. secrets: files that nobody inside may read.
 
-    Raises SandboxError if something is possible, or if the sandbox does not start at all.
+    Returns whether sandboxes may be started warm. Raises SandboxError if something is possible, or if the sandbox does
+    not start at all.
     """
-    if level == "none":
-        return
-    start = launcher(level)
+    if level == "bubblewrap":
+        with contextlib.suppress(CannotStart):
+            _test(WarmLauncher(None), secrets)
+            return True
+    if level != "none":
+        _test(launcher(level), secrets)
+    return False
+
+
+def _test(start: Launcher | WarmLauncher, secrets: list[Path]) -> None:
+    level = start.level
     try:
         for secret in secrets:
             found = _attempt(start, secret)
@@ -267,31 +437,24 @@ def self_test(level: str, secrets: list[Path]) -> None:
         start.close()
 
 
-def _attempt(start: Launcher, secret: Path) -> dict[str, bool]:
+def _attempt(start: Launcher | WarmLauncher, secret: Path) -> dict[str, bool]:
     folders = ["/", "/usr", "/kata", str(secret.parent)]
     folders += ["/var/tmp"] if start.level == "bubblewrap" else []  # another uid may write there as everybody may
-    with _listener() as port:
-        process = start.python(
-            _ATTEMPTS,
-            [
-                json.dumps([str(secret), port, os.getpid(), _started(os.getpid()), folders]),
-                start.code,
-                "root" if os.geteuid() == 0 else "user",
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        try:
-            out, err = process.communicate(timeout=60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise SandboxError(f"the sandbox ({start.level}) does not answer") from None
+    with _listener() as port, tempfile.TemporaryFile() as out:
+        told = [str(secret), port, os.getpid(), _started(os.getpid()), folders]
+        user = "root" if os.geteuid() == 0 else "user"
+        process = start.python(_ATTEMPTS, [json.dumps(told), start.code, user], out.fileno(), out.fileno())
+        watch = threading.Timer(60, process.kill)
+        watch.start()
+        process.wait()
+        watch.cancel()
+        out.seek(0)
+        said = out.read()
     try:
-        answer = json.loads(out.splitlines()[-1])
+        answer = json.loads(said.splitlines()[-1])
         return {str(what): bool(done) for what, done in answer.items()}
     except (ValueError, IndexError, AttributeError):
-        raise SandboxError(_explain(start.level, err.decode(errors="replace"))) from None
+        raise CannotStart(_explain(start.level, said.decode(errors="replace"))) from None
 
 
 def _started(pid: int) -> str:

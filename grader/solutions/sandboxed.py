@@ -11,7 +11,6 @@ import json
 import os
 import selectors
 import struct
-import subprocess
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,14 +19,14 @@ from typing import Any, Literal
 
 import psutil
 
-from grader.solutions import Raised, Reply, Request
-from grader.solutions.pickling import dumps
-from grader.solutions.sandbox import Launcher, SandboxError, launcher
+from grader.solutions import Packed, Raised, Reply, Request
+from grader.solutions.pickling import dumps, pack
+from grader.solutions.sandbox import START_TIMEOUT, Launcher, SandboxError, Started, WarmLauncher, launcher
 from grader.solutions.source import Source
+from grader.solutions.watch import Namespace, Tree, Watch
 
 LENGTH = struct.Struct(">I")
 TICK = 0.05  # seconds between two looks at what the sandbox uses
-START_TIMEOUT = 120.0  # seconds for importing torch, on a cold and busy disk
 MAX_STARTS = 6  # sandboxes that one submission may use up
 KEPT_OUTPUT = 4_000  # bytes of printed text kept for a probe
 
@@ -72,23 +71,29 @@ class Trouble(Exception):
 class Sandbox:
     """One sandbox for one submission, started anew when it is lost. A context manager.
 
-    modules: imported before the learner's code is, so that sections share them (torchvision, where one needs it).
+    modules: imported before the learner's code is, so that sections share them (torchvision, where one needs it). warm:
+    what starts it, of that level and with those modules, if there is such a one; it outlives the sandbox.
     """
 
     def __init__(
-        self, level: str = "bubblewrap", *, modules: Iterable[str] = (), limits: Limits | None = None, slot: int = 0
+        self,
+        level: str = "bubblewrap",
+        *,
+        modules: Iterable[str] = (),
+        limits: Limits | None = None,
+        warm: WarmLauncher | None = None,
     ) -> None:
         self.level = level
         self.limits = limits or Limits()
         self.filtered = False
         self._modules = list(modules)
-        self._slot = slot
+        self._warm = warm
         self._starts = 0
         self._number = 0
-        self._launcher: Launcher | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._launcher: Launcher | WarmLauncher | None = None
+        self._process: Started | None = None
+        self._watch: Watch | None = None
         self._base: set[int] = set()  # the starter and the outermost worker
-        self._worker = 0
         self._trusted: set[int] = set()
         self.section: SandboxedSolution | None = None
         self.exercise = ""
@@ -110,7 +115,7 @@ class Sandbox:
         self._starts += 1
         if self._starts > MAX_STARTS:
             raise SandboxError(f"this submission used up {MAX_STARTS} sandboxes")
-        self._launcher = launcher(self.level, self._slot)
+        self._launcher = self._warm or launcher(self.level)
         commands, self._commands = os.pipe()
         self._answers, answers = os.pipe()
         self._output, output = os.pipe()
@@ -122,16 +127,17 @@ class Sandbox:
             "processes": self._processes(),
             "memory": self.limits.memory,
         }
-        self._process = self._launcher.python(
-            _SCRIPT,
-            [self._launcher.code, json.dumps(arguments)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            pass_fds=(commands, answers),
-        )
-        for fd in (commands, answers, output):
-            os.close(fd)
+        try:
+            self._process = self._launcher.python(
+                _SCRIPT, [self._launcher.code, json.dumps(arguments)], output, output, (commands, answers)
+            )
+        except SandboxError:
+            for fd in (self._commands, self._answers, self._output):
+                os.close(fd)
+            raise
+        finally:
+            for fd in (commands, answers, output):
+                os.close(fd)
         for fd in (self._commands, self._answers, self._output):
             os.set_blocking(fd, False)
         self._received = bytearray()
@@ -154,17 +160,18 @@ class Sandbox:
         process, self._process = self._process, None
         if process is None:
             return
-        with contextlib.suppress(psutil.Error):
-            for child in psutil.Process(process.pid).children(recursive=True):
-                with contextlib.suppress(psutil.Error):
-                    child.kill()
+        if self._launcher is not self._warm:  # there the kernel does so
+            with contextlib.suppress(psutil.Error):
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    with contextlib.suppress(psutil.Error):
+                        child.kill()
         process.kill()
         process.wait()
         for fd in (self._commands, self._answers, self._output):
             os.close(fd)
-        if self._launcher is not None:
+        if self._launcher is not None and self._launcher is not self._warm:
             self._launcher.close()
-        self.section = None
+        self.section = self._watch = None
 
     # -- talking
 
@@ -185,11 +192,17 @@ class Sandbox:
             said = bytes(self._printed).decode(errors="replace").strip()
             self.close()
             raise SandboxError(f"the sandbox ({self.level}) does not start: {said or trouble}") from None
-        self._base = {process.pid for process in self._inside()}
-        parents = {process.ppid() for process in self._inside()}
-        self._worker = max(self._base - parents, default=0)
-        self._trusted = self._base
+        self._watch = self._look_inside()
+        self._base = self._trusted = set(self._watch.look())
         self._ready = True
+
+    def _look_inside(self) -> Watch:
+        assert self._process is not None
+        assert self._launcher is not None
+        if self._launcher is self._warm:
+            with contextlib.suppress(OSError, psutil.Error, IndexError):
+                return Namespace(self._process.pid)
+        return Tree(self._process.pid, self._launcher.uid if self._launcher.level == "uid" else None)
 
     def _send(self, *command: Any) -> None:
         payload = dumps(command)
@@ -297,21 +310,15 @@ class Sandbox:
 
     # -- watching
 
-    def _inside(self) -> list[psutil.Process]:
-        """All processes of the sandbox, its starter first."""
-        assert self._process is not None
-        if self._launcher is not None and self._launcher.level == "uid":  # orphans leave the tree, not the uid
-            return [p for p in psutil.process_iter(["uids"]) if (u := p.info["uids"]) and u.real == self._launcher.uid]
-        try:
-            starter = psutil.Process(self._process.pid)
-            return [starter, *starter.children(recursive=True)]
-        except psutil.Error:
-            return []
-
     def trust_section(self) -> None:
-        """From now on the section's own process is ours; what it forks, or left behind, is the learner's."""
-        children = {process.pid for process in self._inside() if _parent(process) == self._worker}
-        self._trusted = self._base | children
+        """From now on the section's own process is ours; what it forks, or left behind, is the learner's.
+
+        It is the worker's oldest child: others are orphans that came to it.
+        """
+        assert self._watch is not None
+        seen = self._watch.look().values()
+        children = [s.pid for s in seen if s.parent == self._watch.worker and s.pid not in self._base]
+        self._trusted = self._base | set(sorted(children)[:1])
 
     def end_section(self) -> None:
         """Whatever a section left behind goes with it."""
@@ -321,42 +328,21 @@ class Sandbox:
 
     def _usage(self) -> tuple[float, int]:
         """Processor seconds and resident bytes of the learner's processes."""
-        seconds, memory, learners = 0.0, 0, []
-        for process in self._inside():
-            if process.pid in self._trusted:
-                continue
-            with contextlib.suppress(psutil.Error):
-                times = process.cpu_times()
-                seconds += times.user + times.system + times.children_user + times.children_system
-                memory += process.memory_info().rss
-                learners.append(process)
+        assert self._watch is not None
+        learners = [seen for pid, seen in self._watch.look().items() if pid not in self._trusted]
+        memory = sum(seen.memory for seen in learners)
         if memory > self.limits.memory:  # a fork's resident memory counts what it shares: look closer
-            memory = 0
-            for process in learners:
-                with contextlib.suppress(psutil.Error, OSError):
-                    memory += process.memory_full_info().pss
-        return seconds, memory
+            memory = sum(self._watch.share(seen.pid) for seen in learners)
+        return sum(seen.seconds for seen in learners), memory
 
     def interrupt(self) -> None:
         """Kill every process of the learner's, so that the innermost of ours goes on."""
         for _ in range(20):  # a fork bomb needs more than one look
-            learners = [process for process in self._inside() if process.pid not in self._trusted]
-            if not learners:
+            learners = self._watch.look().keys() - self._trusted if self._watch else set()
+            if not self._watch or not learners:
                 return
-            for process in learners:
-                with contextlib.suppress(psutil.Error):
-                    process.suspend()
-            for process in learners:
-                with contextlib.suppress(psutil.Error):
-                    process.kill()
+            self._watch.kill(learners)
             time.sleep(0.005)
-
-
-def _parent(process: psutil.Process) -> int:
-    try:
-        return int(process.ppid())
-    except psutil.Error:
-        return 0
 
 
 def _is_mine(process: psutil.Process) -> bool:
@@ -380,9 +366,14 @@ class SandboxedSolution:
         self._exercises = list(exercises)
         self._failures: dict[int, str] = {}
         self._given_up = ""
+        self._lines: dict[str, list[int]] = {}  # of the statements that an exercise needs
 
     def run(self, request: Request) -> Reply:
         """Run one probe; see `Solution`."""
+        return self.send(pack(request))
+
+    def send(self, request: Packed) -> Reply:
+        """Run one probe that was packed."""
         if self._given_up:
             return Reply("crashed", detail=self._given_up)
         try:
@@ -394,18 +385,18 @@ class SandboxedSolution:
             self._given_up = str(error)
             return Reply("crashed", detail=self._given_up)
 
-    def _run(self, request: Request) -> Reply:
+    def _run(self, request: Packed) -> Reply:
         box = self.sandbox
         if request.clean:
             self._leave()
-            number = box.ask("clean", dumps(request))
+            number = box.ask("clean", request.payload)
             return self._probe(request, number)
         trouble = self._enter(request.exercise)
         if trouble is not None:
             return trouble
-        return self._probe(request, box.ask("probe", dumps(request)))
+        return self._probe(request, box.ask("probe", request.payload))
 
-    def _probe(self, request: Request, number: int) -> Reply:
+    def _probe(self, request: Packed, number: int) -> Reply:
         """Wait for what becomes of a probe."""
         box = self.sandbox
         wall = 30 + self.sandbox.limits.wall_factor * request.seconds
@@ -464,9 +455,11 @@ class SandboxedSolution:
         if box.section is not self:
             self._leave()
             self._import()
-        for statement in self.source.needed([exercise]):
-            if statement.line in self._failures:
-                return Reply("broken", detail=self._failures[statement.line])
+        if exercise not in self._lines:
+            self._lines[exercise] = [statement.line for statement in self.source.needed([exercise])]
+        for line in self._lines[exercise]:
+            if line in self._failures:
+                return Reply("broken", detail=self._failures[line])
         if box.exercise != exercise:
             self._end_exercise()
             if box.section is not self:  # lost on the way

@@ -14,6 +14,8 @@ and reads on.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 import importlib
 import os
@@ -23,6 +25,8 @@ import struct
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
+
+import torch
 
 from grader import evidence
 from grader.solutions import Raised, Reply, Request
@@ -66,19 +70,13 @@ def main(commands: int, answers: int, home: str, modules: list[str], processes: 
 
     home: the writable folder; modules: imported before any fork; processes and memory (bytes): a section's limits.
     """
-    import torch
-
-    torch.set_num_threads(1)
-    for module in modules:
-        importlib.import_module(module)
+    prepare(modules)
     os.chdir(home)
     quiet = os.open(os.devnull, os.O_RDONLY)
     os.dup2(quiet, 0)  # input() must not read the judge's commands
     filtered = refuse_system_calls()
     channel = Channel(commands, answers)
     channel.write("ready", torch.__version__.split("+")[0], filtered)
-    gc.collect()
-    gc.freeze()
     while True:
         kind, *rest = channel.read()
         if kind == "end":
@@ -91,6 +89,38 @@ def main(commands: int, answers: int, home: str, modules: list[str], processes: 
             channel.write("ended", "section", 1)
 
 
+_prepared: set[str] = set()
+
+
+def prepare(modules: list[str]) -> None:
+    """Import what all forks need, and make forks cheap: nothing to collect, and memory in huge pages.
+
+    A fork copies the tables of all pages, 20 ms of small ones and 5 of huge ones.
+    """
+    if _prepared >= {"torch", *modules}:
+        return
+    torch.set_num_threads(1)
+    for module in modules:
+        importlib.import_module(module)
+    _prepared.update(["torch", *modules])
+    gc.collect()
+    gc.freeze()
+    if sys.platform == "linux":
+        _use_huge_pages()
+
+
+def _use_huge_pages() -> None:
+    """Move this process's own memory into huge pages, as far as the kernel (6.1 or later) does so."""
+    collapse, huge = 25, 2**21
+    madvise = ctypes.CDLL(None).madvise
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        place, permissions, _, _, _, *name = line.split()
+        if permissions == "rw-p" and name in ([], ["[heap]"]):
+            start, end = (int(address, 16) for address in place.split("-"))
+            for address in range(-(-start // huge) * huge, end - huge + 1, huge):
+                madvise(ctypes.c_void_p(address), ctypes.c_size_t(huge), collapse)
+
+
 def _fork(channel: Channel, level: str, body: Any, *arguments: Any) -> None:
     """Run `body` in a new process, and tell how that ended."""
     child = os.fork()
@@ -100,6 +130,9 @@ def _fork(channel: Channel, level: str, body: Any, *arguments: Any) -> None:
         finally:
             os._exit(1)
     _, status = os.waitpid(child, 0)
+    with contextlib.suppress(ChildProcessError):  # orphans come to the first process of a namespace
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
     channel.write("ended", level, os.waitstatus_to_exitcode(status))
 
 
