@@ -100,6 +100,7 @@ def grade(
     layout: Annotated[str, typer.Option(help="folders, canvas, moodle, gradescope; recognised by itself.")] = "",
     roster: Annotated[Path | None, typer.Option(help="A CSV of the class, to tell who is missing.")] = None,
     policy: Annotated[str, typer.Option(help="Which attempt counts: latest or best.")] = "latest",
+    dask: Annotated[str, typer.Option(help="The address of a Dask scheduler, to grade on its workers.")] = "",
 ) -> None:
     """Grade a folder of submissions, each in a sandbox of its own."""
     from grader.grading.command import GradingError
@@ -121,6 +122,7 @@ def grade(
             layout=layout,
             roster=roster,
             policy=policy,
+            dask=dask,
         )
         raise typer.Exit(status)
     except (KitError, GradingError) as error:

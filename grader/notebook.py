@@ -33,8 +33,8 @@ from grader.kit import Check, Exercise, Kit, KitError, Section, find_root
 from grader.mistakes import Bank
 from grader.pairing import edited_last
 from grader.plugin import LEARNERS_SEED
-from grader.results import CheckResult, ExerciseResult
-from grader.runner import MAX_OUTPUT, ExerciseRun, load_checks
+from grader.results import MAX_OUTPUT, CheckResult, ExerciseResult
+from grader.runner import ExerciseRun, load_checks
 from grader.solutions import Reply, Request
 from grader.solutions.local import LocalSolution, read_source
 from grader.solutions.source import Source, Statement

@@ -8,13 +8,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
 
+from grader.grading.cluster import IN_FLIGHT, ClusterError, judge_there, judges
 from grader.grading.intake import Submission
 from grader.grading.judge import Graded, Job, judge, missing, modules_of, start_judge
 from grader.grading.store import Attempt, Keys, Store, text_digest
@@ -40,7 +42,8 @@ class Batch:
 
     sections: those to grade; all_sections: those of this store's results, which may be more. sandbox: a level; warm:
     whether sandboxes are started from a zygote. policy: which attempt at a section counts, the `latest` or the `best`.
-    work: what is done with a job.
+    work: what is done with a job. cluster: the address of a Dask scheduler whose workers judge, instead of `jobs`
+    processes here.
     """
 
     kit: Kit
@@ -54,6 +57,7 @@ class Batch:
     policy: str = "latest"
     warm: bool = False
     work: Callable[[Job], Graded] = judge
+    cluster: str = ""
 
     def __post_init__(self) -> None:
         self._keys = Keys(self.kit, self.seed)
@@ -204,17 +208,15 @@ class Batch:
         while first := again.pop() if again else next(jobs, None):
             again.append(first)
             running: dict[Future[Graded], Job] = {}
-            context = multiprocessing.get_context("spawn")
-            settings = replace(first, files={}, roots={}, records=None if first.records is None else {})
-            with ProcessPoolExecutor(self.jobs, context, initializer=start_judge, initargs=(settings,)) as pool:
+            with self._judges(first) as pool:
                 try:
                     while True:
-                        while len(running) < self.jobs + AHEAD:
+                        while len(running) < (IN_FLIGHT if self.cluster else self.jobs + AHEAD):
                             job = again.pop() if again else next(jobs, None)
                             if job is None:
                                 break
                             tries[job.number] = tries.get(job.number, 0) + 1
-                            running[pool.submit(self.work, job)] = job
+                            running[pool.submit(judge_there if self.cluster else self.work, job)] = job
                         if not running:
                             return
                         done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -224,6 +226,8 @@ class Batch:
                                 answer: Graded | str = future.result()
                             except BrokenProcessPool:
                                 raise
+                            except CancelledError:
+                                raise ClusterError(f"the Dask scheduler at {self.cluster} is gone") from None
                             except Exception as error:
                                 answer = f"{type(error).__name__}: {error}"
                             del running[future]
@@ -237,6 +241,14 @@ class Batch:
                 except KeyboardInterrupt:
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise
+
+    def _judges(self, first: Job) -> AbstractContextManager[Executor]:
+        """Where judges run: processes here, or the workers of a cluster."""
+        if self.cluster:
+            return judges(self.cluster, self.kit, self.sandbox)
+        settings = replace(first, files={}, roots={}, records=None if first.records is None else {})
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(self.jobs, context, initializer=start_judge, initargs=(settings,))
 
 
 class Tell:

@@ -85,7 +85,7 @@ def _feed(found: Any, value: Any, seen: dict[int, Any]) -> None:
         elif isinstance(value, (type, types.BuiltinFunctionType)):
             found.update(_text_of(value))
         else:
-            found.update(_text_of(type(value)))
+            found.update(_text_of(value.__class__))
             _feed(found, _state(value), seen)
 
 
