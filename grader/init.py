@@ -27,29 +27,18 @@ class InitError(Exception):
 def start(folder: Path, edition: Path = EDITION) -> list[str]:
     """Make a new folder to work in; returns what to say. Raises InitError if there is something in it already."""
     _require(edition)
-    folder = folder.resolve()
+    typed, folder = folder, folder.resolve()
     if folder.is_dir() and any(folder.iterdir()):
         if _is_kit(folder):
             raise InitError(f"{folder} is a kit already. To bring in a newer one, type `grader init --update {folder}`")
         raise InitError(f"{folder} holds other files: give a new folder, as in `grader init my-kata`")
     if folder.exists() and not folder.is_dir():
         raise InitError(f"{folder} is a file: give a new folder, as in `grader init my-kata`")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
-        made = Path(temporary, folder.name)
-        shutil.copytree(edition, made, ignore=shutil.ignore_patterns("__pycache__"))  # pip compiles what it installs
-        if folder.is_dir():
-            folder.rmdir()
-        made.rename(folder)
+    compiled = shutil.ignore_patterns("__pycache__")  # pip compiles what it installs
+    shutil.copytree(edition, folder, ignore=compiled, dirs_exist_ok=True)
     first = next(iter(Kit(folder).sections))
-    return [
-        f"{folder} is ready. Type",
-        "",
-        f"  cd {folder.name}",
-        "  pytest checks/",
-        "",
-        f"and open exercises/{first}.py",
-    ]
+    commands = [f"  cd {typed}"] if folder != Path.cwd() else []
+    return [f"{folder} is ready. Type", "", *commands, "  pytest checks/", "", f"and open exercises/{first}.py"]
 
 
 def update(folder: Path, edition: Path = EDITION) -> list[str]:
@@ -111,12 +100,12 @@ def _is_kit(folder: Path) -> bool:
 
 
 def _is_edited(folder: Path, name: str) -> bool:
-    """Whether this is an exercise file that is no longer as it was given out."""
+    """Whether this is an exercise file that is no longer as it was given out, or that goes with a notebook."""
     path = folder / name
     if not re.fullmatch(r"exercises/[^/]+\.py", name) or not path.exists():
         return False
     given = folder / "checks" / "stubs" / path.name
-    return not given.is_file() or given.read_bytes() != path.read_bytes()
+    return path.with_suffix(".ipynb").exists() or not given.is_file() or given.read_bytes() != path.read_bytes()
 
 
 def _ours(folder: Path) -> list[str]:

@@ -121,12 +121,19 @@ def test_a_newer_kit_loses_nothing(learner: dict[str, object], grader: Run, tmp_
     assert (folder / "exercises" / "notes.py").read_text() == "mine"
     assert (folder / ".torch-kata" / "history.sqlite").read_text() == "mine"
     assert "is up to date" in grader("init", "--update", **{**learner, "cwd": folder}).stdout
-    # A file that was not touched follows the kit.
+    # A file that was not touched follows the kit, unless the learner works in a notebook beside it.
     work.write_text((folder / "checks" / "stubs" / "s01_tiny.py").read_text())
     for path in (edition / "exercises" / "s01_tiny.py", edition / "checks" / "stubs" / "s01_tiny.py"):
         path.write_text(stub.replace("Twice x.", "Double x."))
+    work.with_suffix(".ipynb").write_text("{}")
+    assert "is yours and stays" in grader("init", "--update", "kata", **learner).stdout
+    work.with_suffix(".ipynb").unlink()
+    given = folder / "checks" / "stubs" / "s01_tiny.py"
+    work.write_text(given.read_text())
+    for path in (edition / "exercises" / "s01_tiny.py", edition / "checks" / "stubs" / "s01_tiny.py"):
+        path.write_text(stub.replace("Twice x.", "x, doubled."))
     grader("init", "--update", "kata", **learner)
-    assert "Double x." in work.read_text()
+    assert "x, doubled." in work.read_text()
     (tmp_path / "empty").mkdir()
     other = grader("init", "--update", "empty", **learner)
     assert other.returncode == 2
