@@ -8,6 +8,7 @@ tests/hostile/folders.py.
 
 from __future__ import annotations
 
+import csv
 import ctypes
 import hashlib
 import json
@@ -17,6 +18,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ import psutil
 import pytest
 from hostile.folders import BUILDERS
 from support import ROOT
+
+from grader.export.files import number
 
 ACTS = Path(__file__).parent / "hostile" / "acts"
 HEAD = re.compile(r"^# (?P<what>.+)\n# earns: (?P<earns>[\d-]+)\n(?:# told: (?P<told>.+)\n)?(?P<code>[\s\S]*)")
@@ -197,3 +201,25 @@ def test_the_machine_and_the_store_are_as_they_were(world: World) -> None:
         *("store.sqlite", "store.sqlite-wal", "store.sqlite-shm", ".lock"),
         *("results.json", "grades.csv", "report", "mistakes"),
     }
+
+
+def test_the_sum_is_the_same_number_in_every_output(world: World) -> None:
+    """In results.json at every level, in grades.csv, on the terminal and on the pages; within 0 and the maximum."""
+    totals = Counter[str]()
+    for student in world.submissions.values():
+        parts = [student, *student["sections"], *(e for s in student["sections"] for e in s["exercises"])]
+        for whole in parts:
+            inner = next(whole[name] for name in ("sections", "exercises", "checks") if name in whole)
+            for what in ("points", "max_points"):
+                assert whole[what] == sum(part[what] for part in inner)
+            assert all(part["points"] in (0, part["max_points"]) for part in inner if "check" in part)
+            assert 0 <= whole["points"] <= whole["max_points"]
+        totals[number(student["points"])] += 1
+    with open(world.out / "grades.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert Counter(row["total"] for row in rows) == Counter(row["s01_tiny"] for row in rows) == totals
+    pages = [path.read_text() for path in (world.out / "report" / "students").glob("*.html")]
+    assert Counter(re.findall(r"([\d.]+) of 100 points", page)[0] for page in pages) == totals
+    shown = re.findall(r" +([\d.]+) +([\d.]+)/100$", world.done.stdout, re.MULTILINE)
+    assert shown
+    assert all(points == total and totals[total] for points, total in shown)
