@@ -65,7 +65,9 @@ def encode(value: Any) -> bytes:
     buffers: list[bytes] = []
     header = json.dumps(_Encoder(buffers).node(value, 0), separators=(",", ":")).encode("utf-8", "surrogatepass")
     size = PREFIX.size + len(header) + sum(map(len, buffers))
-    if len(header) > MAX_HEADER or size > MAX_MESSAGE:
+    if len(header) > MAX_HEADER:
+        raise EvidenceError(f"the answer is too large: {MAX_HEADER // 2**20} MiB of what is not in tensors, or more")
+    if size > MAX_MESSAGE:
         raise EvidenceError(f"the answer is too large: {size / 2**20:.0f} MiB, at most {MAX_MESSAGE // 2**20}")
     return b"".join([PREFIX.pack(MAGIC, len(header)), header, *buffers])
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from grader.solutions.execution import load
-from grader.solutions.source import Parameters, Source
+from grader.solutions.source import MAX_PIECES, Parameters, Source
 
 FILE = """\
 from __future__ import annotations
@@ -122,3 +125,29 @@ def test_any_text_can_be_read(text: str) -> None:
 def test_a_damaged_file_can_be_read(place: int, damage: str) -> None:
     source = Source(FILE[:place] + damage + FILE[place:], "file.py")
     source.needed(["first", "Second"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("# %%\n" * 50_000, "# %%\nx = 1\n" * 20_000, "x\n" * 30_000, "@a\n" * 40_000, "def a(:\n" * 30_000),
+        "".join(f"a{n} = a{n + 1}\n" for n in range(15_000)),
+        "import torch\n" + "torch.x()\n" * 6_000,
+        "x = " + "a + " * 60_000 + "a",
+        "(" * 250_000,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_a_file_as_large_as_may_be_takes_the_judge_a_moment(text: str) -> None:
+    started = time.process_time()
+    source = Source(f"{text}\n# %%\ndef f(): return a0\n", "file.py")
+    source.needed(["f"])
+    assert time.process_time() - started < 8
+    assert len(source.statements) <= MAX_PIECES
+
+
+def test_what_is_beyond_the_limit_is_told() -> None:
+    source = Source("x\n" * 5_000 + "def f(): ...\n", "file.py")
+    problem = source.problem("f")
+    assert problem is not None
+    assert problem.message == "there are more than 3,000 statements; the rest is not read"

@@ -26,6 +26,8 @@ from grader.solutions.source import Source
 
 MAX_MESSAGE = 1_000  # characters of an exception's message
 MAX_TRACE = 4_000  # characters of a traceback
+MAX_NAME = 100  # characters of a class's name
+MAX_BASES = 20
 
 
 @dataclass
@@ -131,10 +133,10 @@ def describe(error: BaseException, filename: str) -> Raised:
         message = str(error)[:MAX_MESSAGE]
     except Exception:
         message = "(an exception whose text cannot be read)"
-    bases = tuple(base.__name__ for base in type(error).__mro__ if base is not object)
+    bases = tuple(base.__name__[:MAX_NAME] for base in type(error).__mro__ if base is not object)[:MAX_BASES]
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == filename]
     trace = "".join(traceback.format_list(frames))[-MAX_TRACE:]
     line = frames[-1].lineno if frames else None
     if isinstance(error, SyntaxError) and error.filename == filename:
         line = error.lineno
-    return Raised(type(error).__name__, bases, message, line, trace)
+    return Raised(type(error).__name__[:MAX_NAME], bases, message, line, trace)

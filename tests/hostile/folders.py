@@ -205,7 +205,7 @@ def a_file_without_end(place: Path, solved: str) -> None:
 @act("0", "statements")
 def statements_without_end(place: Path, solved: str) -> None:
     """As many small statements as fit, so that reading the file takes the judge long."""
-    put(place / FILE, "@a\n" * 40_000 + "\n# %%\n" + "x\n" * 30_000 + "\n# %%\nclass (\n" + "# %%\ny\n" * 3_000)
+    put(place / FILE, "@a\n" * 40_000 + "# %%\n" + "x\n" * 30_000 + "# %%\ny\n" * 3_000 + solved)
 
 
 def named(name: str) -> Callable[[Path, str], None]:
@@ -217,13 +217,13 @@ def named(name: str) -> Callable[[Path, str], None]:
 
 # Honest work under a name that means something to a shell, a spreadsheet, a browser, a terminal or a program.
 NAMES = {
-    "a_formula": "=cmd|' /C calc'!A1",
+    "a_formula": "=cmd|'calc'!A1",
     "markup": "<script>alert(1)<\u2215script><img src=x onerror=alert(1)>",
     "rich_markup": "[red]eve[/red] [link=file:etc]x[/link]".replace("/", "\u2215"),
     "terminal_escapes": "\x1b[2J\x1b]0;kata-was-here\x07eve\r\n",
     "a_workflow_command": "::error file=a,line=1::eve",
     "right_to_left": "\u202eeve\u202c",
-    "dots": "..eve..",
+    "dots": "eve..",
     "a_shell": "$(touch kata-was-here); `id` && eve",
     "a_database": "eve'); DROP TABLE attempts;--",
     "a_path": "eve%2f..%2f..%2fetc",

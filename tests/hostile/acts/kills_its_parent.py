@@ -1,5 +1,5 @@
 # Kills the process of its section.
-# earns: 50-90
+# earns: 30-90
 # told: did not end|ended
 import os
 import signal

@@ -1,5 +1,5 @@
 # Stops every process that it may, and ends.
-# earns: 50-90
+# earns: 30-90
 # told: did not end|ended
 import os
 import signal

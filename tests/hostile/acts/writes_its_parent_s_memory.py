@@ -1,6 +1,6 @@
 # Overwrites the memory of the process of its section.
 # earns: 50-90
-# told: did not end|ended
+# told: Permission denied|did not end|ended
 import os
 
 
