@@ -66,9 +66,9 @@ def a_class(kit: Kit, name: str, folder: Path) -> Class:
         for cell in assignment(kit, section).cells
         if cell.metadata.get("nbgrader", {}).get("solution")
     }
-    variants = load_variants(kit, name, "alternatives"), load_variants(kit, name, "mistakes")
     right, wrong = (
-        {e: [f"{ours[e]}\n\n\n{v.code}" for v in found if v.exercise == e] for e in ours} for found in variants
+        {e: [f"{ours[e]}\n\n\n{v.code}" for v in load_variants(kit, name, kind) if v.exercise == e] for e in ours}
+        for kind in ("alternatives", "mistakes")
     )
     students: dict[str, dict[str, str]] = {}
     for number in range(5):
@@ -148,18 +148,12 @@ def by_nbgrader(ten: Class) -> Points:
     done = run([*command, "autograde", name], **options)
     assert done.returncode == 0, done.stderr
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as book:
-        return {
-            student: {
-                grade.name: grade.auto_score
-                for n in book.find_submission(name, student).notebooks
-                for grade in n.grades
-            }
-            for student in ten.students
-        }
+        opened = {student: book.find_submission(name, student).notebooks[0] for student in ten.students}
+        return {student: {grade.name: grade.auto_score for grade in n.grades} for student, n in opened.items()}
 
 
 @pytest.mark.parametrize("way", [by_grade_of_files, by_grade_of_notebooks, by_nbgrader])
-def test_each_way_gives_the_points_of_the_learners_own_run(
+def test_each_way_gives_the_points_of_a_learners_own_run(
     ten: Class, expected: Points, way: Callable[[Class], Points]
 ) -> None:
     assert way(ten) == expected

@@ -104,7 +104,7 @@ def _test_cell(exercise: Exercise) -> Any:
 
 def _metadata(grade_id: str, **given: Any) -> Any:
     fields = {"grade": False, "locked": False, "solution": False, "task": False, **given}
-    return nbformat.NotebookNode(nbgrader={"schema_version": SCHEMA, "grade_id": grade_id, **fields})
+    return nbformat.from_dict({"nbgrader": {"schema_version": SCHEMA, "grade_id": grade_id, **fields}})
 
 
 def _copy_data(kit: Kit, section: Section, folder: Path) -> None:
