@@ -24,12 +24,12 @@ from pathlib import Path
 from typing import Any
 
 from grader.history import History
-from grader.kit import Check, Exercise, Kit, Section
+from grader.kit import Exercise, Kit, Section
 from grader.learner import next_hint
 from grader.pairing import edited_last, read_text
 from grader.report.board import board_lines, failure_text, next_exercise, next_step
 from grader.report.terminal import Terminal
-from grader.results import CheckResult, ExerciseResult, Outcome
+from grader.results import CheckResult, ExerciseResult, Outcome, check_result
 from grader.solutions.source import Source
 
 # A fork of a process that has imported torch is there at once. Where forks are not safe or not there, a new process
@@ -340,7 +340,8 @@ class Watch:
             exercise = run.left.pop(0)
             results = run.results.setdefault(exercise.name, [])
             for number, check in enumerate(exercise.checks[len(results) :]):
-                results.append(_without(check, "not_reached") if number else _without(check, outcome, how))
+                message = "" if number else f"`{exercise.name}` {how}"
+                results.append(check_result(check, "not_reached" if number else outcome, message, 0, ""))
             self._tell(run, exercise)
         if run.left:
             run.warm = self._take()
@@ -488,11 +489,3 @@ def _status(status: int) -> str:
         with contextlib.suppress(ValueError):
             return f"killed by {signal.Signals(-status).name}"
     return f"exit status {status}"
-
-
-def _without(check: Check, outcome: Outcome, how: str = "") -> CheckResult:
-    """The result of a check that could not say anything."""
-    message = f"`{check.exercise}` {how}" if how else ""
-    return CheckResult(
-        check.name, check.kind, outcome, 0, check.points, message, sentence=check.sentence, hidden=check.hidden
-    )
