@@ -21,10 +21,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from grader.export.gradescope import MAX_OUTPUT
 from grader.kit import Kit, Section
 from grader.mistakes import Bank
 from grader.plugin import LEARNERS_SEED
+from grader.results import MAX_OUTPUT
 from grader.runner import ExerciseRun, load_checks
 from grader.solutions import Reply, Request, clean_room
 from grader.solutions.execution import Loaded, load
