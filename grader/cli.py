@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
+from grader.history import History
 from grader.kit import Kit, KitError, find_root
+from grader.report.board import board_lines
+from grader.report.terminal import Terminal
 
 app = typer.Typer(
     no_args_is_help=False,
@@ -40,16 +46,29 @@ def stop(message: str, status: int = 2) -> NoReturn:
     raise typer.Exit(status)
 
 
-@app.callback(invoke_without_command=True)
-def board(context: typer.Context) -> None:
-    """Torch Kata: exercises that grade themselves. Alone, the board: where you stand, and what comes next."""
-    if context.invoked_subcommand is None:
-        from grader.history import History
-        from grader.report.board import board_lines
+@contextmanager
+def history_of(here: Kit) -> Iterator[History]:
+    """The history of this kit; whatever is wrong with it is said."""
+    with History(here.root) as history:
+        yield history
+        if history.problem:
+            typer.secho(history.problem, err=True, fg=typer.colors.YELLOW)
 
+
+@app.callback(invoke_without_command=True)
+def board(
+    context: typer.Context,
+    plain: Annotated[bool, typer.Option("--plain", help="Sentences without bars, for a screen reader.")] = False,
+) -> None:
+    """Torch Kata: exercises that grade themselves. Alone, the board: where you stand, and what comes next."""
+    context.obj = plain
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without emoji is no reason to fail
+    if context.invoked_subcommand is None:
         here = kit()
-        with History(here.root) as history:
-            print("\n".join(board_lines(here, history.latest())))
+        with history_of(here) as history:
+            for line in board_lines(here, history.standing(), Terminal.of(sys.stdout), plain=plain):
+                typer.echo(line)
 
 
 @app.command()
@@ -186,16 +205,47 @@ def export(
 
 
 @app.command()
+def watch(
+    context: typer.Context,
+    section: Annotated[list[str] | None, typer.Argument(help="Sections, all by default (s02 is enough).")] = None,
+    manual: Annotated[bool, typer.Option("--manual", help="Check at Enter instead of at every save.")] = False,
+) -> None:
+    """Check what changed at every save. Keys: n next, h hint, b board, r run again, q quit."""
+    from grader.watch import Watch
+
+    here = kit()
+    try:
+        Watch(here, here.select(section), manual=manual, plain=context.obj).run()
+    except KitError as error:
+        stop(str(error))
+    sys.stdout.flush()
+    os._exit(0)  # a process that still imports torch is nothing to wait for: it will find nobody there
+
+
+@app.command()
 def hint(exercise: Annotated[str, typer.Argument(help="Its name, as in the board.")]) -> None:
     """A hint for an exercise; type it again for the next one."""
-    from grader.history import History
     from grader.learner import next_hint
 
     here = kit()
     try:
-        with History(here.root) as history:
+        with history_of(here) as history:
             print(next_hint(here, here.find(exercise), history))
     except KitError as error:
+        stop(str(error))
+
+
+@app.command()
+def solution(exercise: Annotated[str, typer.Argument(help="Its name, as in the board.")]) -> None:
+    """Our solution beside yours, once yours passes all of its checks."""
+    from grader.learner import LearnerError, solutions
+    from grader.report.solution import print_solutions
+
+    here = kit()
+    try:
+        with history_of(here) as history:
+            print_solutions(*solutions(here, here.find(exercise), history))
+    except (KitError, LearnerError) as error:
         stop(str(error))
 
 
@@ -210,18 +260,31 @@ def reset(exercise: Annotated[str, typer.Argument(help="Its name, as in the boar
         kept = put_back(here, here.find(exercise))
     except (KitError, LearnerError) as error:
         stop(str(error))
-    print(f"{exercise} is as it was given out. Your file as it was: {kept.relative_to(here.root)}")
+    if kept is None:
+        print(f"Your file was gone: all of {here.find(exercise).section}.py is as it was given out.")
+    else:
+        print(f"{exercise} is as it was given out. Your file as it was: {kept.relative_to(here.root)}")
 
 
 @app.command()
-def progress() -> None:
+def progress(
+    context: typer.Context,
+    html: Annotated[bool, typer.Option("--html", help="As a page, in .torch-kata/progress.html.")] = False,
+) -> None:
     """Days, points, time, hints, and mistakes met and overcome."""
-    from grader.history import History
-    from grader.learner import progress_lines
+    from grader.report.progress import progress_lines, read_progress, write_page
 
     here = kit()
-    with History(here.root) as history:
-        print("\n".join(progress_lines(here, history)))
+    with history_of(here) as history:
+        found = read_progress(here, history)
+    if html:
+        try:
+            print(write_page(here, found))
+        except OSError as error:
+            stop(f"{error.filename} cannot be written: {error.strerror}")
+        return
+    for line in progress_lines(found, Terminal.of(sys.stdout), plain=context.obj):
+        typer.echo(line)
 
 
 @app.command()
@@ -333,7 +396,7 @@ def release_exercises() -> None:
 
 if not Path(__file__).with_name("grading").is_dir():  # a student edition
     app.registered_groups.clear()
-    learners = (hint, init, notebook, reset, progress)
+    learners = (watch, hint, solution, init, notebook, reset, progress)
     app.registered_commands = [c for c in app.registered_commands if c.callback in learners]
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import tempfile
 import time
 from dataclasses import dataclass
@@ -204,4 +205,8 @@ def write(path: Path, text: str) -> None:
     """Write a file, whole or not at all."""
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", dir=path.parent, delete=False) as file:
         file.write(text)
+    if path.exists():
+        shutil.copymode(path, file.name)
+    else:
+        os.chmod(file.name, 0o644)
     os.replace(file.name, path)

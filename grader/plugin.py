@@ -7,17 +7,19 @@ grade.
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grader.history import History
+from grader.history import History, Standing
 from grader.kit import Check, Kit, KitError, Section, find_root
 from grader.mistakes import Bank
 from grader.pairing import edited_last, which
-from grader.report.board import board_lines
+from grader.report.board import board_lines, failure_text
+from grader.report.terminal import Terminal
 from grader.results import CheckResult
 from grader.runner import ExerciseRun, Trial, load_checks
 from grader.solutions import Solution
@@ -52,6 +54,7 @@ class LocalRun:
         self.is_own_work = self.folder == self.kit.exercises
         self.bank = Bank(self.kit, LEARNERS_SEED, self.kit.root / ".torch-kata" / "mistakes")
         self.results: dict[str, dict[str, CheckResult]] = {}
+        self.problem = ""  # with the history
         self._solutions: dict[str, Solution | str] = {}
         self._runs: dict[tuple[str, str], ExerciseRun] = {}
 
@@ -145,20 +148,10 @@ class CheckItem(pytest.Item):
             run.results.setdefault(self.section.name, {})[self.check.name] = self.result
             if (self.section.name, self.check.exercise) in run._runs:
                 run._runs[self.section.name, self.check.exercise].stopped = "timeout"
-        return failure_text(self.check, self.result, excinfo)
+        return failure_text(self.result)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, self.check.line - 1, self.name
-
-
-def failure_text(check: Check, result: CheckResult, excinfo: pytest.ExceptionInfo[BaseException]) -> str:
-    """What a learner reads below a failed check."""
-    lines = [check.sentence, "", result.message]
-    if result.output:
-        lines += ["", "It printed:", result.output.rstrip()]
-    if result.mistake:
-        lines += ["", f"Known mistake: {result.mistake}", f"  {result.advice}"]
-    return "\n".join(lines)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -187,21 +180,24 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         with History(run.kit.root) as history:
             exercises = {c.name: c.exercise for s in run.kit.sections.values() for e in s.exercises for c in e.checks}
             history.record(run.results, exercises)
+            run.problem = history.problem
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     run = config.stash[RUN]
     if not run.results:
         return
-    known = {name: dict(checks) for name, checks in run.results.items()}
+    standing = Standing(run.results, before=run.results)
     if run.is_own_work:
         with History(run.kit.root) as history:
-            known = history.latest()
+            standing = history.standing()
     terminalreporter.section("Torch Kata", sep="-")
     for section in run.results:
         if told := which(run.folder, section):
             terminalreporter.write_line(told)
-    for line in board_lines(run.kit, known):
+    coloured = terminalreporter.hasmarkup
+    terminal = Terminal(terminalreporter._tw.fullwidth, coloured, coloured and Terminal.of(sys.stdout).links)
+    for line in [*board_lines(run.kit, standing, terminal), *filter(None, [run.problem])]:
         terminalreporter.write_line(line)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -57,6 +57,11 @@ class CheckResult:
     def to_json(self) -> dict[str, Any]:
         """The fields by name; `asdict` would copy each value, and a class has a hundred thousand of these."""
         return {**vars(self), "pictures": [vars(picture) for picture in self.pictures]}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> CheckResult:
+        """One that this kit, or a newer one with more fields, wrote."""
+        return cls(**{f.name: data[f.name] for f in fields(cls) if f.name in data})
 
 
 def check_result(check: Check, outcome: Outcome, message: str, seconds: float, output: str) -> CheckResult:
@@ -131,7 +136,8 @@ class SectionResult:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> SectionResult:
         exercises = [
-            ExerciseResult(e["exercise"], [CheckResult(**check) for check in e["checks"]]) for e in data["exercises"]
+            ExerciseResult(e["exercise"], [CheckResult.from_json(check) for check in e["checks"]])
+            for e in data["exercises"]
         ]
         return cls(data["section"], exercises)
 

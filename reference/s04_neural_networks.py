@@ -116,7 +116,7 @@ print(nn.Linear(5, 3, bias=False).state_dict().keys())
 # **Hint 2.** A matrix product works on the last dimension whatever comes before it: (..., in) times (in, out). Your
 # weight is (out, in).
 #
-# **Hint 3.** `self.register_parameter("bias", None)` says: there is no bias here. `forward` has to ask.
+# **Hint 3.** `register_parameter` takes `None` too: then there is no bias here. `forward` has to ask.
 
 
 # %%

@@ -23,6 +23,8 @@ GRADER = (
     *("results.py", "plugin.py", "history.py", "learner.py", "text.py", "report/__init__.py", "report/board.py"),
     *("pairing.py", "notebook.py", "init.py"),
     *("solutions/__init__.py", "solutions/source.py", "solutions/execution.py", "solutions/local.py"),
+    *("watch.py", "warm.py", "report/terminal.py", "report/progress.py", "report/solution.py"),
+    *("report/templates/base.html.j2", "report/templates/progress.html.j2"),
     *("solutions/clean_room.py", "solutions/pickling.py", "solutions/recorded.py"),
 )
 README = """# Torch Kata
