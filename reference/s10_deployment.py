@@ -104,8 +104,8 @@ print(optimizer.state_dict()["param_groups"][0]["lr"], list(optimizer.state_dict
 # **Hint 1.** One dictionary with three entries goes into the file. How you name them is up to you, as long as your two
 # functions agree.
 #
-# **Hint 2.** For the save: `os.replace` moves in one step, once `torch.save` has returned. If saving fails, the old file
-# was never touched.
+# **Hint 2.** For the save: `os.replace` moves in one step, once `torch.save` has returned. If saving fails, the old
+# file was never touched.
 #
 # **Hint 3.** For the load: model and optimizer each have a method that takes a state dict. The model's names missing
 # and unexpected keys by itself: leave it strict.

@@ -62,9 +62,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 def test_a_class_is_graded_resumed_and_regraded(grader: Run, folder: Path) -> None:
     squared = REFERENCE.replace("return 2 * x", "return x * x")
-    hand_in(
-        folder, ada=REFERENCE, ben=squared, cyd=REFERENCE.replace("def double", "def duoble"), dan=b"\x80", eve=""
-    )
+    hand_in(folder, ada=REFERENCE, ben=squared, cyd=REFERENCE.replace("def double", "def duoble"), dan=b"\x80", eve="")
     (folder / "class" / "fay").mkdir()
     done = grade(grader, folder, "--seed", "11")
     assert done.returncode == 1, done.stderr  # dan's file could not be read
