@@ -17,9 +17,11 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from support import ROOT, Run, run
 
+from grader.grading.intake import read_submissions
 from grader.kit import Kit
 from grader.pairing import edited_last, notebook, script
 
+pytestmark = pytest.mark.timeout(600)  # many commands, each of which imports torch
 TINY = ROOT / "tests" / "tiny"
 SQUARED = "def double(x):\n    print('hello')\n    return x * x"
 
@@ -261,3 +263,26 @@ def test_any_notebook_is_graded_as_it_is(grader: Run, checks: Run, here: dict[st
     done = checks("checks", **here)
     assert " 70/100 points" in done.stdout, done.stdout
     assert "s01_tiny.ipynb, the line `def noise(n)`: expected ':'; so `noise` cannot be read" in done.stdout
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_of_a_file_and_its_notebook_the_one_edited_last_is_graded(tmp_path: Path, packed: bool) -> None:
+    section = Kit(TINY).sections["s01_tiny"]
+    for student, last in {"ada": ".py", "ben": ".ipynb", "cyd": ".py .ipynb"}.items():
+        folder = tmp_path / "class" / student / "exercises"
+        folder.mkdir(parents=True)
+        for kind, text in {".py": "FROM = 'file'\n", ".ipynb": notebook("FROM = 'notebook'\n", section)}.items():
+            path = folder / f"s01_tiny{kind}"
+            path.write_text(text)
+            os.utime(path, (1_800_000_000 + 10 * (kind in last.split()),) * 2)
+        if packed:
+            shutil.make_archive(str(folder.parent), "zip", folder.parent)
+            shutil.rmtree(folder.parent)
+    read = {one.student: one for one in read_submissions(tmp_path / "class", ["s01_tiny"])}
+    assert [re.findall("'(.*)'", read[s].files["s01_tiny"]) for s in ("ada", "ben", "cyd")] == [
+        ["file"],
+        ["notebook"],
+        ["file"],
+    ]
+    told = read["ben"].problems[0].replace("ben.zip/", "")
+    assert "graded exercises/s01_tiny.ipynb, not exercises/s01_tiny.py" in told

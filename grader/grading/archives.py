@@ -37,12 +37,16 @@ class ArchiveError(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """One file: where it lies, how large it is, and how to read it. problem: why it may not be read, if so."""
+    """One file: where it lies, how large it is, and how to read it. problem: why it may not be read, if so.
+
+    edited: when, as a number to be compared with others of the same folder or archive only.
+    """
 
     path: PurePosixPath
     size: int
     read: Callable[[], bytes]
     problem: str = ""
+    edited: float = 0.0
 
 
 def is_archive(name: str) -> bool:
@@ -71,8 +75,10 @@ def folder_entries(folder: Path) -> list[Entry]:
                 problem = "is a directory, not a file"
             elif not path.is_file():
                 problem = "is not a regular file, not read"
-            size = 0 if problem else path.stat().st_size
-            found.append(Entry(PurePosixPath(path.relative_to(folder).as_posix()), size, path.read_bytes, problem))
+            about = path.lstat()
+            size = 0 if problem else about.st_size
+            place = PurePosixPath(path.relative_to(folder).as_posix())
+            found.append(Entry(place, size, path.read_bytes, problem, about.st_mtime))
     return found
 
 
@@ -130,7 +136,8 @@ def _zip_entries(file: IO[bytes], bulk: bool) -> list[Entry]:
                 return opened.read(_most(path) + 1)
 
         if not _skipped(path):
-            entries.append(Entry(path, info.file_size, read, problem))
+            edited = float("".join(f"{part:02d}" for part in info.date_time))
+            entries.append(Entry(path, info.file_size, read, problem, edited))
     return entries
 
 
@@ -173,7 +180,7 @@ def _tar_entries(file: IO[bytes], packed: int, bulk: bool) -> list[Entry]:
             content = opened.read() if opened else b""
             if opened and not _of_interest(path):
                 content = b""
-            entries.append(Entry(path, member.size, lambda content=content: content, problem))  # type: ignore[misc]
+            entries.append(Entry(path, member.size, lambda content=content: content, problem, member.mtime))  # type: ignore[misc]
     return entries
 
 

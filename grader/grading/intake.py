@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from grader.grading.archives import (
     MAX_ARCHIVE,
@@ -261,7 +261,7 @@ def _read_submission(student: str, owned: list[Owned], sections: list[str]) -> S
             elif one.entry.problem and one.path.suffix.lower() in (".py", ".ipynb", ""):
                 submission.refuse(f"{one.path}: {one.entry.problem}")
         for section in sections:
-            found = sorted(candidates.get(section, []), key=lambda one: _rank(one.path, section))
+            found = sorted(candidates.get(section, []), key=lambda one: _rank(one, section))
             if not found:
                 submission.problems.append(f"{section}.py: not handed in")
                 continue
@@ -301,9 +301,12 @@ def _with_archives(submission: Submission, owned: Iterable[Owned], opened: ExitS
             submission.refuse(f"{one.path}: {error}")
 
 
-def _rank(path: PurePosixPath, section: str) -> tuple[int, bool, str]:
-    """Which of several files for one section counts: the least deep, the one that is named as it should be."""
-    return len(path.parts), path.stem != section, str(path)
+def _rank(one: Owned, section: str) -> tuple[int, bool, str, float, bool, str]:
+    """Which of several files for one section counts: the least deep, the one that is named as it should be; of a file
+    and a notebook side by side the one edited last, as in `pytest checks/`.
+    """
+    path = one.path
+    return len(path.parts), path.stem != section, str(path.parent), -one.entry.edited, path.suffix != ".py", str(path)
 
 
 def section_of(name: str, sections: list[str]) -> str | None:
