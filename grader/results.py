@@ -131,7 +131,7 @@ class SectionResult:
             }
             for e in self.exercises
         ]
-        return {"section": self.section, "points": self.points, "max_points": self.max_points, "exercises": exercises}
+        return {"section": self.section, **_totals(exercises), "exercises": exercises}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> SectionResult:
@@ -177,14 +177,14 @@ class SubmissionResult:
         return sum(section.max_points for section in self.sections)
 
     def to_json(self) -> dict[str, Any]:
+        sections = [section.to_json() for section in self.sections]
         return {
             "student": self.student,
-            "points": self.points,
-            "max_points": self.max_points,
+            **_totals(sections),
             "problems": self.problems,
             "ungraded": self.ungraded,
             "attempts": [asdict(attempt) for attempt in self.attempts],
-            "sections": [section.to_json() for section in self.sections],
+            "sections": sections,
         }
 
     @classmethod
@@ -192,3 +192,8 @@ class SubmissionResult:
         sections = [SectionResult.from_json(section) for section in data["sections"]]
         attempts = [AttemptResult(**attempt) for attempt in data.get("attempts", [])]  # older results have none
         return cls(data["student"], sections, list(data["problems"]), bool(data["ungraded"]), attempts)
+
+
+def _totals(parts: list[dict[str, Any]]) -> dict[str, float]:
+    """The points of what consists of these parts."""
+    return {name: sum(part[name] for part in parts) for name in ("points", "max_points")}

@@ -216,3 +216,188 @@ def test_names_that_would_be_formulas_or_markup(grader: Run, folder: Path) -> No
     assert sqlite3.connect(folder / "out" / "store.sqlite").execute("SELECT student FROM attempts").fetchone() == (
         name,
     )
+
+
+# ---------------------------------------------------------------------------------- what is judged once, and again
+
+SECTION = """# %% [markdown]
+# # More
+
+# %%
+def triple(x):
+    # BEGIN SOLUTION
+    return 3 * x
+    # END SOLUTION
+"""
+CHECKS = """from grader.checks import assert_close, check
+
+LIMIT = None
+
+
+def expected(x):
+    return x + x + x
+
+
+@check("triple", kind="value", points=100)
+def test_triple(student, rng):
+    \"\"\"Three times.\"\"\"
+    x = rng.normal(4)
+    assert_close(student.triple(x), expected(x), tolerance=LIMIT)
+"""
+
+
+def store(folder: Path) -> sqlite3.Connection:
+    return sqlite3.connect(folder / "out" / "store.sqlite")
+
+
+@pytest.fixture
+def graded(grader: Run, folder: Path) -> Path:
+    """The tiny kit with a second section, and two students graded in both: one off by one in ten thousand."""
+    for place, text in (
+        ("reference", SECTION),
+        ("exercises", SECTION.replace("return 3 * x", "raise NotImplementedError")),
+    ):
+        (folder / "kit" / place / "s02_more.py").write_text(text)
+    (folder / "kit" / "checks" / "test_s02_more.py").write_text(CHECKS)
+    for student, factor in (("ada", "3"), ("ben", "3.0003")):
+        hand_in(folder, **{student: REFERENCE + f"\n# {student}\n"})
+        (folder / "class" / student / "s02_more.py").write_text(SECTION.replace("3 *", f"{factor} *"))
+    done = grade(grader, folder, "--seed", "11")
+    assert done.returncode == 0, done.stderr
+    assert totals(folder) == {"ada": "200", "ben": "100"}
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "ben"),
+    [
+        ("checks/test_s02_more.py", "LIMIT = None", "LIMIT = 0.1", "200"),  # a tolerance, in a constant
+        ("checks/test_s02_more.py", "return x + x + x", "return 3.0003 * x", "200"),  # a helper
+        ("checks/test_s02_more.py", "points=100", "points=40", "100"),
+        ("checks/test_s02_more.py", "rng.normal(4)", "rng.normal(5)", "100"),  # an input: it must be run again
+    ],
+)
+def test_a_regrade_judges_again_what_has_changed(
+    grader: Run, graded: Path, file: str, old: str, new: str, ben: str
+) -> None:
+    edit(graded / "kit" / file, old, new)
+    again = regrade(grader, graded, PATH="/nowhere")
+    assert ("2 checks must be run again" in again.stdout) == ("normal(5)" in new), again.stdout + again.stderr
+    assert totals(graded)["ben"] == ben
+
+
+def test_a_regrade_says_what_the_checks_say_now(grader: Run, graded: Path) -> None:
+    """Docstrings stand beside verdicts, messages within them; hidden checks and advice come in."""
+    edit(graded / "kit" / "checks" / "test_s02_more.py", "Three times.", "Thrice.")
+    (graded / "kit" / "checks" / "hidden").mkdir()
+    (graded / "kit" / "checks" / "hidden" / "test_s02_more.py").write_text(
+        CHECKS.replace("test_triple", "test_secret")
+        .replace("points=100", "points=10")
+        .replace("LIMIT = None", "LIMIT = 1e-3")
+    )
+    again = regrade(grader, graded)
+    found = {check["check"]: check for check in results(graded)["ada"]["sections"][1]["exercises"][0]["checks"]}
+    assert found["test_triple"]["sentence"] == "Thrice."
+    assert "must be run again" in found["test_secret"]["message"]  # its inputs were never sent
+    assert "1 checks must be run again" in again.stdout  # ada's: ben does not reach it
+
+
+def test_a_regrade_with_other_points_needs_no_torch(grader: Run, graded: Path) -> None:
+    edit(graded / "kit" / "checks" / "test_s02_more.py", "points=100", "points=50")
+    (graded / "blocked" / "torch").mkdir(parents=True)
+    (graded / "blocked" / "torch" / "__init__.py").write_text("raise RuntimeError('torch is imported')")
+    again = regrade(grader, graded, PYTHONPATH=f"{graded / 'blocked'}:{ROOT}")
+    assert again.returncode == 0, again.stderr
+    assert totals(graded) == {"ada": "150", "ben": "100"}
+
+
+def test_more_sections_join_those_that_were_graded(grader: Run, folder: Path) -> None:
+    (folder / "kit" / "reference" / "s02_more.py").write_text(SECTION)
+    (folder / "kit" / "checks" / "test_s02_more.py").write_text(CHECKS)
+    hand_in(folder, ada=REFERENCE)
+    grade(grader, folder, "--sections", "s01")
+    shutil.rmtree(folder / "class")
+    (folder / "class" / "ada").mkdir(parents=True)
+    (folder / "class" / "ada" / "s02_more.py").write_text(SECTION)
+    done = grade(grader, folder, "--sections", "s02")
+    assert done.returncode == 0, done.stderr
+    assert [section["points"] for section in results(folder)["ada"]["sections"]] == [100, 100]
+    assert regrade(grader, folder).returncode == 0
+    assert totals(folder) == {"ada": "200"}
+
+
+def test_equal_evidence_is_judged_once(folder: Path) -> None:
+    script = f"""
+from pathlib import Path
+from grader import runner
+from grader.grading.judge import Job, judge
+from grader.grading.verdicts import Roots
+from grader.kit import Kit
+kit = Kit(Path({str(folder / "kit")!r}))
+roots = {{"s01_tiny": Roots(kit, 3, lambda name, work_out: work_out()).of("s01_tiny")}}
+ran, try_check = [], runner.try_check
+runner.try_check = lambda kit, section, check, *rest: ran.append(check.name) or try_check(kit, section, check, *rest)
+text = {REFERENCE!r}
+first, second, third = (
+    judge(Job(kit.root, "x", {{"s01_tiny": text + more}}, roots, 3))
+    for more in ("", "# the same, said otherwise\\n", "\\ndef double(x): return x + 2 * x - x + (x - x)\\n")
+)
+def plain(graded):
+    found = graded.sections[0].to_json()
+    for exercise in found["exercises"]:
+        for check in exercise["checks"]:
+            check["seconds"] = 0
+    return found
+assert plain(first) == plain(second), (first, second)
+assert first.sections[0].points == third.sections[0].points == 100
+assert first.steps and not second.steps
+assert len(ran) == len(set(ran)) == 6, ran
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_store_of_the_first_version_goes_on(grader: Run, folder: Path) -> None:
+    hand_in(folder, ada=REFERENCE)
+    grade(grader, folder)
+    with store(folder) as db:
+        db.executescript(
+            "DROP TABLE readings; DROP TABLE steps; DROP TABLE checks; DROP INDEX attempts_in_order; PRAGMA user_version = 1"
+        )
+    assert "1 of 1 are graded already" in grade(grader, folder).stderr
+    edit(folder / "kit" / "checks" / "test_s01_tiny.py", 'kind="value", points=30', 'kind="value", points=5')
+    assert regrade(grader, folder).returncode == 0
+    assert totals(folder) == {"ada": "75"}
+    with store(folder) as db:
+        db.execute("PRAGMA user_version = 99")
+    assert "made by a newer grader" in grade(grader, folder).stderr
+
+
+def test_a_clock_that_goes_back_changes_nothing(grader: Run, folder: Path) -> None:
+    hand_in(folder, ada=REFERENCE)
+    grade(grader, folder)
+    with store(folder) as db:
+        db.execute("UPDATE attempts SET at = at + 1e9")  # the first attempt lies in the future
+    hand_in(folder, ada="")
+    grade(grader, folder)
+    assert totals(folder) == {"ada": "0"}
+
+
+def test_killed_in_the_middle_it_goes_on(folder: Path) -> None:
+    """What came before is kept, section by section; a line tells of each as it comes."""
+    hand_in(folder, ada=REFERENCE, ben=f"{REFERENCE}\n# %%\nwhile True: pass\ndef double(x): return 2 * x\n")
+    command = [sys.executable, "-m", "grader.cli", "grade", str(folder / "class"), "--out", str(folder / "out")]
+    environment = {**os.environ, "TORCH_KATA": str(folder / "kit")}
+    options: dict[str, Any] = {"cwd": ROOT, "env": environment, "text": True}
+    process = subprocess.Popen([*command, "--jobs", "1"], stderr=subprocess.PIPE, **options)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "ada s01_tiny 100/100\n"
+    process.kill()
+    process.wait()
+    process.stderr.close()
+    hand_in(folder, ben=REFERENCE)
+    done = subprocess.run(command, capture_output=True, check=False, **options)
+    assert done.returncode == 0, done.stderr
+    assert totals(folder) == {"ada": "100", "ben": "100"}
+    with store(folder) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -7,15 +7,20 @@ the packages of this environment.
 from __future__ import annotations
 
 import csv
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from support import ROOT, run
+
+from grader.solutions.sandbox import WarmLauncher, launcher
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 USER = 61000  # nobody's
@@ -100,3 +105,68 @@ def test_the_level_uid_is_for_root(place: Path) -> None:
     done = grade(place, "user-uid", "--sandbox", "uid", user=USER)
     assert done.returncode == 2
     assert "needs root" in done.stderr
+
+
+def test_no_two_sandboxes_have_one_uid() -> None:
+    """Not in one process, and not in two."""
+    script = (
+        "from grader.solutions.sandbox import launcher\n"
+        "start = launcher('bubblewrap')\nprint(start.uid, flush=True)\ninput()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout is not None
+    started = [launcher("bubblewrap") for _ in range(20)]
+    uids = [int(other.stdout.readline()), *(start.uid for start in started)]
+    other.communicate("\n")
+    for start in started:
+        start.close()
+    assert len(set(uids)) == 21
+
+
+SEES = """
+import json, os, pathlib, sys
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+def writable(path):
+    try:
+        open(path, "r+b").close()
+        return True
+    except OSError:
+        return False
+seen = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+print(json.dumps({
+    "uid": os.getuid(), "pid": os.getpid(), "seen": seen, "files": os.listdir("."),
+    "fds": len(os.listdir("/proc/self/fd")),
+    "capabilities": sorted({status[name].strip() for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}),
+    "no_new_privileges": status["NoNewPrivs"].strip(), "core_pattern": writable("/proc/sys/kernel/core_pattern"),
+}))
+pathlib.Path("left.txt").write_text("for the next one")
+if not os.fork():
+    os.setsid()
+    import time
+    time.sleep(1000)
+"""
+
+
+def test_a_warm_sandbox_is_as_closed_and_as_empty_as_a_new_one() -> None:
+    """The second fork of a zygote finds nothing of the first: no file, no process, no privilege, no descriptor."""
+    warm = WarmLauncher(["torch"])
+    try:
+        for _ in range(2):
+            with tempfile.TemporaryFile() as out:
+                process = warm.python(SEES, [], out.fileno(), out.fileno())
+                process.wait()
+                out.seek(0)
+                told = json.loads(out.read())
+            assert told["uid"] == warm.uid != 0
+            assert told["pid"] == 1
+            assert told["seen"] == [1]
+            assert told["files"] == []
+            assert told["fds"] == 4  # 0, 1, 2, and the one that lists them
+            assert told["capabilities"] == ["0000000000000000"]
+            assert told["no_new_privileges"] == "1"
+            assert told["core_pattern"] is False
+        assert not [p for p in psutil.process_iter(["uids"]) if p.info["uids"] and p.info["uids"].real == warm.uid]
+    finally:
+        warm.close()
