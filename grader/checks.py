@@ -208,9 +208,12 @@ class Measure:
 measured: ContextVar[list[Measure]] = ContextVar("measured")
 
 
-def assert_at_least(value: Any, threshold: float, what: str) -> None:
-    """A measured float reaches its threshold, as docs/thresholds.md shows for right and wrong solutions."""
-    _measure(value, threshold, what, at_least=True)
+def assert_at_least(value: Any, threshold: float, what: str, note: str = "") -> None:
+    """A measured float reaches its threshold, as docs/thresholds.md shows for right and wrong solutions.
+
+    what: the same words at every run, which name it there; note: what else to say of this run when it fails.
+    """
+    _measure(value, threshold, what, note, at_least=True)
 
 
 def assert_at_most(value: Any, threshold: float, what: str) -> None:
@@ -218,12 +221,13 @@ def assert_at_most(value: Any, threshold: float, what: str) -> None:
     _measure(value, threshold, what, at_least=False)
 
 
-def _measure(value: Any, threshold: float, what: str, *, at_least: bool) -> None:
+def _measure(value: Any, threshold: float, what: str, note: str = "", *, at_least: bool) -> None:
     if type(value) is not float:
         _differ(what, show(value), "a float")
     measured.get([]).append(Measure(what, value, threshold, at_least))
     if math.isnan(value) or (value < threshold if at_least else value > threshold):
-        fail(f"{what} is {value:.4g}: {'at least' if at_least else 'at most'} {threshold:g} is expected")
+        told = f" ({note})" if note else ""
+        fail(f"{what} is {value:.4g}: {'at least' if at_least else 'at most'} {threshold:g} is expected{told}")
 
 
 # -------------------------------------------------------------------------------------------------- pictures

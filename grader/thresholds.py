@@ -169,8 +169,8 @@ def _table(section: str, samples: list[Sample], seeds: int) -> str:
         if missing:
             top = best((s for s in rows if s.solution in missing), key=lambda s: s.value)
             nearest = f"{top.value:.4g} ({top.solution})"
+        reached = f"{worst(right):.4g} | {statistics.median(right):.4g}" if right else "none | none"
         lines.append(
-            f"| `{key[0]}` | {key[1]} | {sign} {key[2]:g} | {worst(right):.4g} | {statistics.median(right):.4g} "
-            f"| {len(missing)} of {len(wrong)} | {nearest} |"
+            f"| `{key[0]}` | {key[1]} | {sign} {key[2]:g} | {reached} | {len(missing)} of {len(wrong)} | {nearest} |"
         )
     return "\n".join(lines) + "\n"
