@@ -289,6 +289,7 @@ def test_nbgrader_shows_sandboxed_grades(grader: Run, tmp_path: Path) -> None:
     fill = ["export", str(out), "--format", "nbgrader", "--into", str(book)]
     done = grader(*fill, env=bare)
     assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
     with Gradebook(f"sqlite:///{book}") as gradebook:
         grade = gradebook.find_grade("exercise_2", "s02_tensors", "s02_tensors", "bob")
         assert (grade.auto_score, grade.max_score, grade.needs_manual_grade) == (0, 25, False)
