@@ -60,7 +60,9 @@ class Namespace:
             for name in os.listdir(self._proc):
                 if name.isdecimal():
                     with contextlib.suppress(OSError, ValueError, IndexError):
-                        found[int(name)] = _seen(int(name), (self._proc / name / "stat").read_text(errors="replace"))
+                        stat = (self._proc / name / "stat").read_text(errors="replace")
+                        if _state(stat) not in "ZX":  # ended, though nobody has been told yet
+                            found[int(name)] = _seen(int(name), stat)
         return found
 
     def share(self, pid: int) -> int:
@@ -80,6 +82,10 @@ class Namespace:
                     if int(inside) in pids:
                         ours.append(process)
         _kill(ours)
+
+
+def _state(stat: str) -> str:
+    return stat.rpartition(")")[2].split()[0]
 
 
 def _seen(pid: int, stat: str) -> Seen:

@@ -14,7 +14,6 @@ and reads on.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import gc
 import importlib
@@ -129,10 +128,9 @@ def _fork(channel: Channel, level: str, body: Any, *arguments: Any) -> None:
             body(channel, *arguments)
         finally:
             os._exit(1)
-    _, status = os.waitpid(child, 0)
-    with contextlib.suppress(ChildProcessError):  # orphans come to the first process of a namespace
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+    ended, status = os.waitpid(-1, 0)
+    while ended != child:  # orphans come to the first process of a namespace, and count against its limit while unheard
+        ended, status = os.waitpid(-1, 0)
     channel.write("ended", level, os.waitstatus_to_exitcode(status))
 
 
