@@ -61,7 +61,12 @@ class CheckResult:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> CheckResult:
         """One that this kit, or a newer one with more fields, wrote."""
-        return cls(**{f.name: data[f.name] for f in fields(cls) if f.name in data})
+        if not data.keys() <= _CHECK_FIELDS:
+            data = {name: value for name, value in data.items() if name in _CHECK_FIELDS}
+        return cls(**data)
+
+
+_CHECK_FIELDS = {field.name for field in fields(CheckResult)}
 
 
 def check_result(check: Check, outcome: Outcome, message: str, seconds: float, output: str) -> CheckResult:
