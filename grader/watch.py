@@ -426,7 +426,13 @@ class Watch:
         def leave(number: int, _: Any) -> None:
             sys.exit(128 + number)
 
+        def ask(*_: Any) -> None:
+            """Ctrl-C is a key like `q`: an exception could come where it is lost. A second one does not wait."""
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self.events.put(("key", "q"))
+
         signal.signal(signal.SIGTERM, leave)
+        signal.signal(signal.SIGINT, ask)
         if sys.platform == "win32" or not _is_ours(0):
             is_terminal = sys.platform == "win32" and sys.stdin.isatty()
             threading.Thread(target=self._read_windows if is_terminal else self._read_lines, daemon=True).start()

@@ -432,7 +432,7 @@ class SandboxedSolution:
         """Back to the section's process, leaving nothing behind."""
         box = self.sandbox
         if box.exercise:
-            box.ask("end")
+            box.ask("end", "exercise")
             self._wait_for_end()
             box.exercise = ""
             if box.section is not None:
@@ -443,7 +443,7 @@ class SandboxedSolution:
         box = self.sandbox
         self._end_exercise()
         if box.section is not None:
-            box.ask("end")
+            box.ask("end", "section")
             self._wait_for_end()
             if box.section is not None:
                 box.end_section()

@@ -9,7 +9,7 @@ and reads on.
     section(id, name, text, exercises, failures)    importing(id, line) ..., imported(id, failures, seconds)
     exercise(id)                                    started(id)
     probe(id, request)                              reply(id, ...)
-    end(id)                                         ended(level, status), by the parent of whoever ended
+    end(id, level)                                  ended(level, status), by the parent of whoever ended
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import importlib
 import os
 import pickle
 import resource
+import signal
 import struct
 import sys
 from pathlib import Path
@@ -77,15 +78,11 @@ def main(commands: int, answers: int, home: str, modules: list[str], processes: 
     channel = Channel(commands, answers)
     channel.write("ready", torch.__version__.split("+")[0], filtered)
     while True:
-        kind, *rest = channel.read()
-        if kind == "end":
-            os._exit(0)
+        kind, *rest = channel.read()  # anything else was meant for a process that has ended, as was told already
         if kind == "section":
             _fork(channel, "section", _section, home, processes, memory, *rest)
         elif kind == "clean":
             _fork(channel, "clean", _clean, processes, memory, *rest)
-        else:  # meant for a section's process, which is gone
-            channel.write("ended", "section", 1)
 
 
 _prepared: set[str] = set()
@@ -124,6 +121,9 @@ def _fork(channel: Channel, level: str, body: Any, *arguments: Any) -> None:
     """Run `body` in a new process, and tell how that ended."""
     child = os.fork()
     if child == 0:
+        if sys.platform == "linux":  # two of them must never read commands
+            end_with_parent = 1
+            ctypes.CDLL(None).prctl(end_with_parent, signal.SIGKILL, 0, 0, 0)
         try:
             body(channel, *arguments)
         finally:
@@ -175,10 +175,10 @@ def _section(
     sys.stdout.flush()
     channel.write("imported", number, {line: reply.detail for line, reply in loaded.failures.items()})
     while True:
-        kind, *rest = channel.read()
+        kind, *rest = channel.read()  # a probe, or the end of an exercise, was meant for one that has ended
         if kind == "exercise":
             _fork(channel, "exercise", _exercise, loaded, *rest)
-        else:
+        elif kind != "probe" and rest[1:] != ["exercise"]:
             os._exit(0)
 
 
