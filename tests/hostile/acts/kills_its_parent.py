@@ -1,10 +1,12 @@
-# Kills the process of its section.
+# Kills the process of its section, and waits to see what becomes of it.
 # earns: 30-90
-# told: did not end|ended
+# told: ended by signal 9
 import os
 import signal
+import time
 
 
 def double(x):
     os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
     return x + x
