@@ -1,6 +1,5 @@
-# Kills every process that it may.
-# earns: 30-90
-# told: did not end|ended
+# Kills every process that it may; a right answer that gets out before is one.
+# earns: 30-100
 import os
 import signal
 

@@ -1,6 +1,5 @@
-# Leaves a process behind that reads what the worker is told.
-# earns: 0-60
-# told: did not end|ended|exit status
+# Leaves a process behind that reads what the worker is told, if it comes first.
+# earns: 0-100
 import os
 import sys
 
