@@ -20,7 +20,7 @@ from grader.grading.cluster import IN_FLIGHT, ClusterError, judge_there, judges
 from grader.grading.intake import Submission
 from grader.grading.judge import Graded, Job, judge, missing, modules_of, start_judge
 from grader.grading.store import Attempt, Keys, Store, text_digest
-from grader.grading.verdicts import Roots, Verdict, find, section_result
+from grader.grading.verdicts import Given, Roots, find, in_order, section_result
 from grader.kit import Check, Kit, Section
 from grader.results import AttemptResult, SectionResult, SubmissionResult
 
@@ -110,7 +110,7 @@ class Batch:
         answers = self.store.answers(self._keys.content(section, text))
         roots = self._roots.of(section)
 
-        def verdict(check: Check) -> tuple[Verdict, float] | None:
+        def verdict(check: Check) -> Given | None:
             asked: list[str] = []
 
             def answer(request: str) -> bytes | None:
@@ -120,7 +120,7 @@ class Batch:
             found = find(self.store.step, roots[check.name], check.exercise, reading, answer)
             return (found, sum(answers[request][1] for request in asked)) if found else None
 
-        return section_result(self.all_sections[section], reading, verdict)
+        return section_result(self.all_sections[section], reading, lambda exercise: in_order(exercise, verdict))
 
     def _reading(self, section: str, text: str) -> str:
         return f"{self._keys.content(section, text)} {self._roots.reading(section)}"

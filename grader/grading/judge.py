@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.grading.verdicts import Reading, Reads, Step, Verdict, find, path, section_result
-from grader.kit import Check, Kit, Section
+from grader.grading.verdicts import Given, Reading, Reads, Step, Verdict, find, in_order, path, section_result
+from grader.kit import Check, Exercise, Kit, Section
 from grader.results import MAX_MESSAGE, MAX_OUTPUT, MUST_RUN, Outcome, SectionResult
 from grader.solutions.sandbox import SandboxError
 from grader.text import tidy
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from grader.solutions import Record
     from grader.solutions.recorded import Recorder
     from grader.solutions.sandbox import WarmLauncher
-    from grader.solutions.sandboxed import Sandbox
+    from grader.solutions.sandboxed import Sandbox, SandboxedSolution
     from grader.student import Shared
 
 # What a section's code makes torch import, and how long that takes; once in the worker rather than in every fork of it.
@@ -122,11 +122,11 @@ def _judge_section(kit: Kit, section: Section, job: Job, box: Sandbox | None, gr
 
     source = Source(job.files[section.name], f"{section.name}.py")
     names = [exercise.name for exercise in section.exercises]
-    asked = SandboxedSolution(box, source, section.name, names) if box else None
+    asked = SandboxedSolution(box, source, section.name, names, share=True) if box else None
     records = {} if job.records is None else job.records.get(section.name, {})
     recorder = Recorder(source, records, asked)
-    run = _SectionRun(kit, section, job, recorder)
-    result = section_result(section, run.reading, run.verdict)
+    run = _SectionRun(kit, section, job, recorder, asked)
+    result = section_result(section, run.reading, run.verdicts)
     assert result is not None
     graded.sections.append(result)
     graded.records[section.name] = recorder.records if box else {}
@@ -137,14 +137,31 @@ def _judge_section(kit: Kit, section: Section, job: Job, box: Sandbox | None, gr
 class _SectionRun:
     """The checks of one section and one submission. steps: those of the checks that had to be run."""
 
-    def __init__(self, kit: Kit, section: Section, job: Job, recorder: Recorder) -> None:
-        self._kit, self._section, self._job, self._recorder = kit, section, job, recorder
+    def __init__(
+        self, kit: Kit, section: Section, job: Job, recorder: Recorder, asked: SandboxedSolution | None
+    ) -> None:
+        self._kit, self._section, self._job, self._recorder, self._asked = kit, section, job, recorder, asked
         self._roots = job.roots[section.name]
         self._shared: dict[str, Shared] = {}
         self.reading = read(kit, section, recorder)
         self.steps: dict[bytes, Step] = {}
 
-    def verdict(self, check: Check) -> tuple[Verdict, float]:
+    def verdicts(self, exercise: Exercise) -> list[Given] | None:
+        """What the checks of an exercise say.
+
+        Exercises share a process, which saves a fork for each. None of them bears what another left there: one that
+        does not pass runs once more, in a process of its own, and what it does there counts.
+        """
+        known = set(self._recorder.records)
+        given = in_order(exercise, self._verdict)
+        if given and given[-1][0].outcome != "passed" and self._asked and self._asked.shared(exercise.name):
+            self._asked.run_alone(exercise.name)
+            self._shared.pop(exercise.name, None)
+            self._recorder.forget(self._recorder.records.keys() - known)
+            given = in_order(exercise, self._verdict)
+        return given
+
+    def _verdict(self, check: Check) -> Given:
         """What this check says, and the processor seconds of the probes behind it."""
         asked: list[str] = []
 
@@ -218,7 +235,7 @@ def missing(section: Section, why: str = "was not handed in, or could not be rea
     """The result of a section without a file."""
     told: tuple[Outcome, str] = "error", f"{section.name}.py {why}"
     reading = Reading({exercise.name: told for exercise in section.exercises}, {}, "")
-    result = section_result(section, reading, lambda check: None)
+    result = section_result(section, reading, lambda exercise: None)
     assert result is not None
     return result
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import copy
 import hashlib
+import itertools
 import json
 import platform
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +21,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from grader import __version__
-from grader.kit import Check, Kit, Section
+from grader.kit import Check, Exercise, Kit, Section
 from grader.results import CheckResult, ExerciseResult, Outcome, Picture, SectionResult, check_result
 from grader.solutions.source import Source, Statement
 
@@ -147,31 +148,39 @@ def path(
     yield name, end
 
 
-def section_result(
-    section: Section, reading: Reading, verdict: Callable[[Check], tuple[Verdict, float] | None]
-) -> SectionResult | None:
-    """The result of a section; None if there is no verdict on a check that needs one.
+Given = tuple[Verdict, float]  # with the processor seconds behind it
 
-    The checks of an exercise after one that did not pass are not reached. verdict: gives it with the processor seconds
-    behind it.
+
+def in_order(exercise: Exercise, verdict: Callable[[Check], Given | None]) -> list[Given] | None:
+    """What is said of the checks of an exercise, up to the first that does not pass; None if one has no verdict."""
+    found: list[Given] = []
+    for check in exercise.checks:
+        given = verdict(check)
+        if given is None:
+            return None
+        found.append(given)
+        if given[0].outcome != "passed":
+            break
+    return found
+
+
+def section_result(
+    section: Section, reading: Reading, verdicts: Callable[[Exercise], list[Given] | None]
+) -> SectionResult | None:
+    """The result of a section; None if an exercise that has to be run has no verdicts.
+
+    verdicts: those of an exercise, `in_order`; the checks after them are not reached.
     """
     exercises = []
     for exercise in section.exercises:
+        settled = exercise.name in reading.settled
+        given = [(Verdict(*reading.settled[exercise.name]), 0.0)] if settled else verdicts(exercise)
+        if given is None:
+            return None
+        rest = Verdict("todo" if given[-1][0].outcome == "todo" else "not_reached"), 0.0
         results: list[CheckResult] = []
-        stopped: Outcome | None = None
-        for check in exercise.checks:
-            if stopped is not None:
-                found = Verdict("todo" if stopped == "todo" else "not_reached"), 0.0
-            elif exercise.name in reading.settled:
-                found = Verdict(*reading.settled[exercise.name]), 0.0
-            else:
-                given = verdict(check)
-                if given is None:
-                    return None
-                found = given
-            said, seconds = found
-            if said.outcome != "passed":
-                stopped = stopped or said.outcome
+        for check, (said, seconds) in itertools.zip_longest(exercise.checks, given, fillvalue=rest):
+            assert isinstance(check, Check)
             result = check_result(check, said.outcome, said.message, seconds, said.output)
             result.mistake, result.advice, result.pictures = said.mistake, said.advice, said.pictures
             results.append(result)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import io
+import pickle
 import sys
 import types
+from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 import cloudpickle
@@ -34,5 +37,12 @@ def dumps(value: Any) -> bytes:
 
 
 def pack(request: Request) -> Packed:
-    """A request on its way to a sandbox."""
-    return Packed(request.exercise, dumps(request), request.seconds, request.clean)
+    """A request on its way to a sandbox: the probe apart, which comes again with other inputs."""
+    probe = request.probe
+    at_top = isinstance(probe, types.FunctionType) and probe.__closure__ is None
+    pickled = _dumps_once(probe) if at_top else dumps(probe)
+    rest = {field.name: getattr(request, field.name) for field in fields(request) if field.name != "probe"}
+    return Packed(request.exercise, pickle.dumps((pickled, dumps(rest))), request.seconds, request.clean)
+
+
+_dumps_once = lru_cache(maxsize=1_000)(dumps)

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import inspect
 import types
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Protocol
 
+import cloudpickle
 import numpy as np
 import torch
 
@@ -104,8 +106,10 @@ def _state(value: Any) -> Any:
 
 @lru_cache(maxsize=10_000)
 def _text_of(value: Any) -> bytes:
-    """The source text of a class, or the name of what has none."""
+    """The source text of a class of ours, or the name of any other: the versions of packages are kept with evidence."""
     name = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')} "
+    if getattr(value, "__module__", "") not in cloudpickle.list_registry_pickle_by_value():
+        return name.encode()
     try:
         return (name + inspect.getsource(value)).encode()
     except (OSError, TypeError):
@@ -164,6 +168,11 @@ class Recorder:
         self.source = source
         self.records = records
         self._asked = asked
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Ask these anew."""
+        for name in names:
+            del self.records[name]
 
     def answer(self, name: str) -> bytes | None:
         """The digest of the answer to a request of this name; None where the request itself is needed to get one."""

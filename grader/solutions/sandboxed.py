@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pickle
 import selectors
 import struct
 import time
@@ -20,10 +21,10 @@ from typing import Any, Literal
 import psutil
 
 from grader.solutions import Packed, Raised, Reply, Request
-from grader.solutions.pickling import dumps, pack
+from grader.solutions.pickling import pack
 from grader.solutions.sandbox import START_TIMEOUT, Launcher, SandboxError, Started, WarmLauncher, launcher
 from grader.solutions.source import Source
-from grader.solutions.watch import Namespace, Tree, Watch
+from grader.solutions.watch import Namespace, Seen, Tree, Watch
 
 LENGTH = struct.Struct(">I")
 TICK = 0.05  # seconds between two looks at what the sandbox uses
@@ -96,7 +97,7 @@ class Sandbox:
         self._base: set[int] = set()  # the starter and the outermost worker
         self._trusted: set[int] = set()
         self.section: SandboxedSolution | None = None
-        self.exercise = ""
+        self.ran: set[str] = set()  # exercises in the process that runs probes; empty where there is none
 
     def __enter__(self) -> Sandbox:
         return self
@@ -144,7 +145,7 @@ class Sandbox:
         self._printed = bytearray()
         self._ready = False
         self.section = None
-        self.exercise = ""
+        self.ran = set()
 
     def _processes(self) -> int:
         """The limit of processes; the kernel counts all of a user's, so those that are there already come on top."""
@@ -205,7 +206,7 @@ class Sandbox:
         return Tree(self._process.pid, self._launcher.uid if self._launcher.level == "uid" else None)
 
     def _send(self, *command: Any) -> None:
-        payload = dumps(command)
+        payload = pickle.dumps(command)
         self._outgoing = memoryview(LENGTH.pack(len(payload)) + payload)
         while self._outgoing:
             try:
@@ -322,18 +323,27 @@ class Sandbox:
 
     def end_section(self) -> None:
         """Whatever a section left behind goes with it."""
-        self.section, self.exercise = None, ""
+        self.section, self.ran = None, set()
         self._trusted = self._base
         self.interrupt()
+
+    def _learners(self) -> list[Seen]:
+        """The processes that are not ours."""
+        return [seen for pid, seen in self._watch.look().items() if pid not in self._trusted] if self._watch else []
 
     def _usage(self) -> tuple[float, int]:
         """Processor seconds and resident bytes of the learner's processes."""
         assert self._watch is not None
-        learners = [seen for pid, seen in self._watch.look().items() if pid not in self._trusted]
+        learners = self._learners()
         memory = sum(seen.memory for seen in learners)
         if memory > self.limits.memory:  # a fork's resident memory counts what it shares: look closer
             memory = sum(self._watch.share(seen.pid) for seen in learners)
         return sum(seen.seconds for seen in learners), memory
+
+    def is_quiet(self) -> bool:
+        """Whether nothing but one thread of the process that runs probes is there: no child, and no thread left."""
+        learners = self._learners()
+        return len(learners) == 1 and learners[0].threads == 1
 
     def interrupt(self) -> None:
         """Kill every process of the learner's, so that the innermost of ours goes on."""
@@ -357,9 +367,15 @@ def _how_it_ended(status: Any) -> str:
 
 
 class SandboxedSolution:
-    """A learner's file of one section, imported in a sandbox when the first probe needs it."""
+    """A learner's file of one section, imported in a sandbox when the first probe needs it.
 
-    def __init__(self, sandbox: Sandbox, source: Source, name: str, exercises: Iterable[str]) -> None:
+    share: let an exercise run in the process that others have used, as long as they left no thread and no child there;
+    whoever asks for that lets one that is then found wrong `run_alone`.
+    """
+
+    def __init__(
+        self, sandbox: Sandbox, source: Source, name: str, exercises: Iterable[str], *, share: bool = False
+    ) -> None:
         self.sandbox = sandbox
         self.source = source
         self.name = name
@@ -367,6 +383,17 @@ class SandboxedSolution:
         self._failures: dict[int, str] = {}
         self._given_up = ""
         self._lines: dict[str, list[int]] = {}  # of the statements that an exercise needs
+        self._alone = set() if share else set(self._exercises)  # those that need a process of their own
+        self._after_others: set[str] = set()  # exercises that ran where others had run before
+
+    def shared(self, exercise: str) -> bool:
+        """Whether it ran in a process that others had used before."""
+        return exercise in self._after_others
+
+    def run_alone(self, exercise: str) -> None:
+        """From now on it gets a process of its own."""
+        self._alone.add(exercise)
+        self._after_others.discard(exercise)
 
     def run(self, request: Request) -> Reply:
         """Run one probe; see `Solution`."""
@@ -412,7 +439,7 @@ class SandboxedSolution:
             elif not trouble.ended:
                 box.interrupt()
                 self._wait_for_end()
-            box.exercise = ""
+            box.ran = set()
             return _with_output(reply, box)
         if request.clean:
             self._wait_for_end()
@@ -428,20 +455,20 @@ class SandboxedSolution:
         if answer[1:2] == ["section"] and self.sandbox.section is not None:
             self.sandbox.end_section()
 
-    def _end_exercise(self) -> None:
+    def _end_probing(self) -> None:
         """Back to the section's process, leaving nothing behind."""
         box = self.sandbox
-        if box.exercise:
-            box.ask("end", "exercise")
+        if box.ran:
+            box.ask("end", "exercises")
             self._wait_for_end()
-            box.exercise = ""
+            box.ran = set()
             if box.section is not None:
                 box.interrupt()
 
     def _leave(self) -> None:
         """Back to the outermost process."""
         box = self.sandbox
-        self._end_exercise()
+        self._end_probing()
         if box.section is not None:
             box.ask("end", "section")
             self._wait_for_end()
@@ -460,14 +487,22 @@ class SandboxedSolution:
         for line in self._lines[exercise]:
             if line in self._failures:
                 return Reply("broken", detail=self._failures[line])
-        if box.exercise != exercise:
-            self._end_exercise()
+        if exercise not in box.ran or (exercise in self._alone and len(box.ran) > 1):
+            if box.ran and not self._may_join(exercise):
+                self._end_probing()
             if box.section is not self:  # lost on the way
                 self._import()
-            number = box.ask("exercise")
-            box.listen("started", None, 30.0, number)
-            box.exercise = exercise
+            if not box.ran:
+                number = box.ask("exercises")
+                box.listen("started", None, 30.0, number)
+            else:
+                self._after_others.add(exercise)
+            box.ran.add(exercise)
         return None
+
+    def _may_join(self, exercise: str) -> bool:
+        """Whether it may run where others have run: not if one of them is to be alone, or left something behind."""
+        return exercise not in self._alone and self._alone.isdisjoint(self.sandbox.ran) and self.sandbox.is_quiet()
 
     def _import(self) -> None:
         """Import the file; a statement that hangs or ends the process is left out the next time."""
@@ -501,7 +536,7 @@ class SandboxedSolution:
                 if type(key) is int and type(detail) is str:
                     self._failures.setdefault(key, detail)
             box.trust_section()
-            box.section, box.exercise = self, ""
+            box.section, box.ran = self, set()
             return
 
 

@@ -13,9 +13,11 @@ import builtins
 import dis
 import itertools
 import re
+import sys
 import types
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -26,6 +28,17 @@ PIECE = re.compile(r"^(?=@|async\s+def\b|def\b|class\b|import\b|from\b|[A-Za-z_]
 FUTURES = {name: getattr(__future__, name).compiler_flag for name in __future__.all_feature_names}
 # A bare call such as sys.setrecursionlimit(10_000) changes what later code does, though it defines nothing.
 EFFECTS = ("torch", "sys", "numpy", "random", "warnings")
+UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)
+LOADS, STORES = (
+    frozenset(
+        number
+        for name, number in dis.opmap.items()
+        if name.startswith(prefix) and name.endswith(("_NAME", "_GLOBAL", "_FROM_DICT_OR_GLOBALS"))
+    )
+    for prefix in ("LOAD_", "STORE_")
+)
+LOAD_GLOBAL, STORE_NAME = dis.opmap["LOAD_GLOBAL"], dis.opmap["STORE_NAME"]
+FLAGGED = sys.version_info >= (3, 11)  # the last bit of LOAD_GLOBAL's argument is no part of the name's number
 MAX_PIECES = 3_000  # cells, or statements at the top level and pieces that do not parse: the longest file has 120
 
 
@@ -84,33 +97,48 @@ class Source:
         self.flags = 0
         self._is_cut = False
         self._cells = 0
-        for start, cell in _cells(self.text):
-            self._cells += 1
-            self._read(start, cell)
-            if self._is_full(start):
-                break
+        with _quiet():
+            if self._read_whole():
+                return
+            for start, cell in _cells(self.text):
+                self._cells += 1
+                self._read(start, cell)
+                if self._is_full(start):
+                    break
 
     def extended(self, cell: str, filename: str) -> Source:
         """This file with one more cell, read under another name; what has been read is not read again."""
         whole = Source("", filename)
         whole.statements, whole.broken, whole.flags = list(self.statements), list(self.broken), self.flags
         whole.text = f"{self.text}\n# %%\n{cell}"
-        whole._read(self.text.count("\n") + 2, cell)
+        with _quiet():
+            whole._read(self.text.count("\n") + 2, cell)
         return whole
+
+    def _read_whole(self) -> bool:
+        """Take in the whole text at once, as is quickest; False, and nothing taken in, where some of it is broken."""
+        try:
+            for node in ast.parse(self.text, self.filename).body:
+                if self._is_full(node.lineno):
+                    break
+                self.statements.append(self._statement(node))
+        except UNREADABLE:
+            self.statements.clear()
+            self.flags = 0
+            return False
+        return True
 
     def _read(self, start: int, text: str, *, whole: bool = True) -> None:
         """Take in a cell; if it does not parse, whatever of its pieces does."""
         before, known = start, len(self.statements)  # lines that the parser does not count
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # "\d" in a learner's string is no concern of ours
-                tree = ast.parse(text, self.filename)
-                before = 0
-                for node in tree.body:
-                    if self._is_full(start + node.lineno):
-                        return
-                    self.statements.append(self._statement(ast.increment_lineno(node, start)))
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            tree = ast.parse(text, self.filename)
+            before = 0
+            for node in tree.body:
+                if self._is_full(start + node.lineno):
+                    return
+                self.statements.append(self._statement(ast.increment_lineno(node, start)))
+        except UNREADABLE as error:
             pieces = list(_pieces(start, text)) if whole else []
             if len(pieces) > 1:
                 del self.statements[known:]
@@ -140,7 +168,7 @@ class Source:
             self.flags |= sum(FUTURES.get(alias.name, 0) for alias in node.names)
         module = ast.Module([node], [])
         code = compile(module, self.filename, "exec", flags=self.flags, dont_inherit=True)
-        binds, uses = set(_names(code, "STORE_")), set(_names(code, "LOAD_"))
+        binds, uses = set(_names(code, STORES)), set(_names(code, LOADS))
         touched = _touched(node)
         effect = isinstance(node, ast.Expr) and touched is not None
         if touched:
@@ -252,6 +280,14 @@ class Source:
         return next((piece for piece in self.broken if name in piece.names), None)
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """ "\\d" in a learner's string is no concern of ours."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _cells(text: str) -> Iterator[tuple[int, str]]:
     """The cells of a percent-format file with the number of lines before each; one cell where there are no marks."""
     yield from _cut(0, text, [0, *(match.start() for match in CELL.finditer(text)), len(text)])
@@ -278,17 +314,20 @@ def _cut(line: int, text: str, places: list[int]) -> Iterator[tuple[int, str]]:
         line += text.count("\n", start, end)
 
 
-def _names(code: types.CodeType, prefix: str) -> Iterator[str]:
-    """Global names that a statement loads (anywhere in it) or stores (at its top level, or declared global)."""
-    for instruction in dis.get_instructions(code):
-        if instruction.opname.startswith(prefix) and instruction.opname.endswith(
-            ("_NAME", "_GLOBAL", "_FROM_DICT_OR_GLOBALS")
-        ):
-            yield str(instruction.argval)
+def _names(code: types.CodeType, instructions: frozenset[int]) -> Iterator[str]:
+    """Global names that a statement loads (anywhere in it) or stores (at its top level, or declared global).
+
+    `dis` would give them too, in ten times as long.
+    """
+    extended = 0
+    for number, argument in zip(code.co_code[::2], code.co_code[1::2], strict=True):
+        whole = extended | argument
+        extended = whole << 8 if number == dis.EXTENDED_ARG else 0
+        if number in instructions:
+            yield code.co_names[whole >> (number == LOAD_GLOBAL and FLAGGED)]
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            inner = _names(constant, prefix if prefix == "LOAD_" else "STORE_GLOBAL")
-            yield from inner
+            yield from _names(constant, instructions - {STORE_NAME})
 
 
 def _touched(node: ast.stmt) -> str | None:

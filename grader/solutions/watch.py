@@ -27,6 +27,7 @@ class Seen:
     parent: int
     seconds: float
     memory: int
+    threads: int
 
 
 class Watch(Protocol):
@@ -91,7 +92,7 @@ def _state(stat: str) -> str:
 def _seen(pid: int, stat: str) -> Seen:
     """One line of /proc/PID/stat; the name in it may hold anything."""
     fields = stat.rpartition(")")[2].split()
-    return Seen(pid, int(fields[1]), sum(map(int, fields[11:15])) / TICKS, int(fields[21]) * PAGE)
+    return Seen(pid, int(fields[1]), sum(map(int, fields[11:15])) / TICKS, int(fields[21]) * PAGE, int(fields[17]))
 
 
 class Tree:
@@ -118,7 +119,8 @@ class Tree:
             with contextlib.suppress(psutil.Error):
                 times = process.cpu_times()
                 seconds = times.user + times.system + times.children_user + times.children_system
-                found[process.pid] = Seen(process.pid, process.ppid(), seconds, process.memory_info().rss)
+                memory, threads = process.memory_info().rss, process.num_threads()
+                found[process.pid] = Seen(process.pid, process.ppid(), seconds, memory, threads)
         return found
 
     def share(self, pid: int) -> int:

@@ -1,13 +1,13 @@
 """The process inside the sandbox: runs a learner's file and its probes, and answers with evidence.
 
 It decides nothing, and whatever it says is believed only as far as it proves something. It imports torch once and forks
-once a section, which imports the learner's file, and once an exercise, which runs its probes one after the other. Only
-one of these processes reads commands at any time: the innermost; when it ends, for whatever reason, its parent says so
-and reads on.
+once a section, which imports the learner's file, and from there a process that runs probes one after the other, of one
+exercise or of several, as the judge tells it. Only one of these processes reads commands at any time: the innermost;
+when it ends, for whatever reason, its parent says so and reads on.
 
     commands (pickled, from the judge)              answers (evidence)
     section(id, name, text, exercises, failures)    importing(id, line) ..., imported(id, failures, seconds)
-    exercise(id)                                    started(id)
+    exercises(id)                                   started(id)
     probe(id, request)                              reply(id, ...)
     end(id, level)                                  ended(level, status), by the parent of whoever ended
 """
@@ -23,6 +23,7 @@ import resource
 import signal
 import struct
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -164,7 +165,7 @@ def _section(
     exercises: list[str],
     failures: dict[int, str],
 ) -> None:
-    """Import a learner's file, then run exercises until told to end."""
+    """Import a learner's file, then fork a process for exercises whenever told to, until told to end."""
     if sys.platform == "linux":
         _limit(processes, memory)
     path = Path(home, f"{name}.py")  # inspect.getsource, and so torch.jit.script, want a file
@@ -175,14 +176,14 @@ def _section(
     sys.stdout.flush()
     channel.write("imported", number, {line: reply.detail for line, reply in loaded.failures.items()})
     while True:
-        kind, *rest = channel.read()  # a probe, or the end of an exercise, was meant for one that has ended
-        if kind == "exercise":
-            _fork(channel, "exercise", _exercise, loaded, *rest)
-        elif kind != "probe" and rest[1:] != ["exercise"]:
+        kind, *rest = channel.read()  # a probe, or the end of exercises, was meant for a process that has ended
+        if kind == "exercises":
+            _fork(channel, "exercises", _exercises, loaded, *rest)
+        elif kind != "probe" and rest[1:] != ["exercises"]:
             os._exit(0)
 
 
-def _exercise(channel: Channel, loaded: Loaded, number: int) -> None:
+def _exercises(channel: Channel, loaded: Loaded, number: int) -> None:
     """Run probes until told to end."""
     channel.write("started", number)
     while True:
@@ -201,7 +202,8 @@ def _clean(channel: Channel, processes: int, memory: int, number: int, pickled: 
 
 
 def _probe(channel: Channel, number: int, pickled: bytes, module: Any, filename: str) -> None:
-    request: Request = pickle.loads(pickled)
+    probe, rest = pickle.loads(pickled)
+    request = Request(probe=_loaded(probe), **pickle.loads(rest))
     reply = execute(request, module, filename)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -209,6 +211,9 @@ def _probe(channel: Channel, number: int, pickled: bytes, module: Any, filename:
         channel.write("reply", number, *_as_data(reply))
     except evidence.EvidenceError as error:
         channel.write("reply", number, *_as_data(Reply("raised", raised=Raised("EvidenceError", (), str(error)))))
+
+
+_loaded = lru_cache(maxsize=100)(pickle.loads)  # a probe comes again and again
 
 
 def _as_data(reply: Reply) -> tuple[Any, ...]:
