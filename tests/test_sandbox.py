@@ -69,7 +69,7 @@ def test_the_reference_earns_everything(box: Sandbox) -> None:
         ("os.kill(os.getppid(), signal.SIGKILL)\nreturn None", "", ""),
         ("os.kill(os.getppid(), signal.SIGSTOP)\nos._exit(0)", "timeout", "waiting"),
         ("os.closerange(0, 256)\nreturn 2 * x", "crashed", ""),
-        ("for fd in range(3, 20):\n    try: os.write(fd, b'x' * 100)\n    except OSError: pass\nreturn 2 * x", "crashed", "channel"),
+        ("for fd in range(3, 256):\n    try: os.write(fd, b'x' * 100)\n    except OSError: pass\nreturn 2 * x", "crashed", "channel"),
         ("return bytearray(2**32)", "error", "MemoryError"),
         ("a = []\nwhile True: a.append(torch.ones(2**22))", "", "memory"),
         ("import mmap\nm = mmap.mmap(-1, 2**31)\nfor _ in range(2**11): m.write(b'x' * 2**20)", "", "memory"),

@@ -214,15 +214,15 @@ class Store:
             self._db.executemany("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?)", rows)
             for content, answers in (records or {}).items():
                 named = [(request, hashlib.sha256(r.answer).digest(), r) for request, r in answers.items()]
+                news = {name: record.answer for _, name, record in named if not self._has_answer(name)}
                 self._db.executemany(
-                    "INSERT OR IGNORE INTO answers VALUES (?, ?)",
-                    [(name, zlib.compress(record.answer, 1)) for _, name, record in named],
+                    "INSERT INTO answers VALUES (?, ?)",
+                    [(name, zlib.compress(answer, 1)) for name, answer in news.items()],
                 )
                 self._db.executemany(
                     "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)",
                     [(content, request, name, record.seconds) for request, name, record in named],
                 )
-
             self._db.executemany(
                 "INSERT OR REPLACE INTO readings VALUES (?, ?)",
                 [(name, json.dumps(asdict(reading))) for name, reading in (readings or {}).items()],
@@ -231,6 +231,9 @@ class Store:
                 "INSERT OR REPLACE INTO steps VALUES (?, ?)",
                 [(name, pack(step)) for name, step in (steps or {}).items()],
             )
+
+    def _has_answer(self, digest: bytes) -> bool:
+        return self._db.execute("SELECT 1 FROM answers WHERE digest = ?", (digest,)).fetchone() is not None
 
     def reading(self, name: str) -> Reading | None:
         """What a file says without being run, if that is known."""

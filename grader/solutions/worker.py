@@ -14,6 +14,7 @@ when it ends, for whatever reason, its parent says so and reads on.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -23,6 +24,7 @@ import resource
 import signal
 import struct
 import sys
+import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -120,7 +122,7 @@ def _use_huge_pages() -> None:
 
 def _fork(channel: Channel, level: str, body: Any, *arguments: Any) -> None:
     """Run `body` in a new process, and tell how that ended."""
-    child = os.fork()
+    child = _child()
     if child == 0:
         if sys.platform == "linux":  # two of them must never read commands
             end_with_parent = 1
@@ -133,6 +135,15 @@ def _fork(channel: Channel, level: str, body: Any, *arguments: Any) -> None:
     while ended != child:  # orphans come to the first process of a namespace, and count against its limit while unheard
         ended, status = os.waitpid(-1, 0)
     channel.write("ended", level, os.waitstatus_to_exitcode(status))
+
+
+def _child() -> int:
+    """Fork; where the limit of processes is reached, those that were ended a moment ago still count for another."""
+    for _ in range(200):
+        with contextlib.suppress(BlockingIOError):
+            return os.fork()
+        time.sleep(0.01)
+    return os.fork()
 
 
 def _limit(processes: int, memory: int) -> None:
