@@ -82,7 +82,10 @@ class Batch:
                 todo[Work(submission.student, name, texts[name])] = None
             known += len(todo) == before
         tell.begin(len(todo), known, count)
-        self._run(list(todo), tell)
+        works = list(todo)
+        last = [work for work in works if work.student == works[-1].student]
+        works[-len(last) :] = reversed(last)  # later sections take longer: so that no judge is at one while others idle
+        self._run(works, tell)
 
     def regrade(self, tell: Tell) -> None:
         """Judge the evidence of all that was ever handed in again; runs no learner's code."""

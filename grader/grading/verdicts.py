@@ -291,14 +291,14 @@ def _declaration(node: ast.FunctionDef) -> ast.Call | None:
 
 def _bare(node: ast.stmt) -> ast.stmt:
     """A check without its points, kind and docstring; any other statement as it is."""
-    if not isinstance(node, ast.FunctionDef) or _declaration(node) is None:
+    call = _declaration(node) if isinstance(node, ast.FunctionDef) else None
+    if not isinstance(node, ast.FunctionDef) or call is None:
         return node
-    bare = copy.deepcopy(node)
-    call = _declaration(bare)
-    assert call is not None
-    call.keywords = [keyword for keyword in call.keywords if keyword.arg not in ("points", "kind")]
-    if ast.get_docstring(bare) is not None:
-        bare.body = bare.body[1:]
+    kept = [keyword for keyword in call.keywords if keyword.arg not in ("points", "kind")]
+    bare = copy.copy(node)  # what it holds is shared, and stays as it is
+    bare.decorator_list = [ast.Call(d.func, d.args, kept) if d is call else d for d in node.decorator_list]
+    if ast.get_docstring(node) is not None:
+        bare.body = node.body[1:]
     return bare
 
 

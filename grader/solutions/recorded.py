@@ -156,6 +156,7 @@ class Asked(Protocol):
 
 MAX_PACKED = 64 * 2**20  # bytes of requests that a process keeps
 _PACKED: dict[str, Packed] = {}  # requests by name: the same probes with the same inputs go to every submission
+_packed_bytes = 0
 
 
 class Recorder:
@@ -196,8 +197,11 @@ class Recorder:
 
 def _pack(name: str, request: Request) -> Packed:
     """A request packed, once for all submissions of a process."""
+    global _packed_bytes
     if name not in _PACKED:
-        if sum(len(packed.payload) for packed in _PACKED.values()) > MAX_PACKED:
+        if _packed_bytes > MAX_PACKED:
             _PACKED.clear()
+            _packed_bytes = 0
         _PACKED[name] = pack(request)
+        _packed_bytes += len(_PACKED[name].payload)
     return _PACKED[name]
