@@ -16,7 +16,17 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
-from grader.checks import assert_at_most, assert_close, assert_equal, assert_tensor, check, parts, require, show
+from grader.checks import (
+    assert_at_most,
+    assert_close,
+    assert_equal,
+    assert_finite,
+    assert_tensor,
+    check,
+    parts,
+    require,
+    show,
+)
 
 # --------------------------------------------------------------------------------------------- first_tensor
 
@@ -163,6 +173,7 @@ def test_the_seed_alone_decides(student, rng):
     """The same seed gives the same numbers, whatever was drawn before; another seed gives others."""
     seed = rng.integers(1, 1000).item()
     first, again, other = student.probe(draws, seed=seed, other=seed + 1)
+    assert_finite(first, f"seeded_normal((5,), {seed})")
     assert_close(again, first, f"seeded_normal((5,), {seed}) for the second time")
     require(not torch.equal(first, other), f"seeds {seed} and {seed + 1} give the same numbers: {show(first)}")
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
-from grader.checks import assert_close, assert_tensor, check, fail, require, show
+from grader.checks import assert_close, assert_finite, assert_tensor, check, fail, require, show
 
 # ------------------------------------------------------------------------------------- derivative_of_square
 
@@ -162,6 +162,7 @@ def test_gradient_step_leaves_a_leaf(student, rng):
     """After the step w is still a leaf that requires grad, so that it can be trained on."""
     w, gradient = rng.normal(2, 3, dtype=torch.float64), rng.normal(2, 3, dtype=torch.float64)
     after = student.probe(one_step, w=w, gradient=gradient, lr=0.1)
+    assert_finite(after["w"], "w after the step")
     require(after["requires_grad"], "after the step w does not require grad any more: it cannot be trained on")
     require(after["is_leaf"], "after the step w is no leaf any more: the update became a part of its graph")
 

@@ -6,7 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from grader.checks import assert_at_most, assert_close, assert_equal, check, fail, picture_curve, require, show
+from grader.checks import (
+    assert_at_most,
+    assert_close,
+    assert_equal,
+    assert_finite,
+    check,
+    fail,
+    picture_curve,
+    require,
+    show,
+)
 
 
 def form(value):
@@ -270,6 +280,7 @@ def test_mse_loss_is_a_scalar_tensor(student, rng):
     for dtype in (torch.float32, torch.float64):
         came = student.mse_loss(rng.normal(5, 1, dtype=dtype), rng.normal(5, dtype=dtype))
         assert_equal(form(came), [(), dtype], "shape and dtype of the loss")
+        assert_finite(came, "the loss")
 
 
 @check("mse_loss", kind="value", points=4)
@@ -308,6 +319,7 @@ def test_cross_entropy_is_a_scalar_tensor(student, rng):
     for dtype in (torch.float32, torch.float64):
         came = student.cross_entropy(rng.normal(5, 3, dtype=dtype), rng.integers(0, 3, 5))
         assert_equal(form(came), [(), dtype], "shape and dtype of the loss")
+        assert_finite(came, "the loss")
 
 
 @check("cross_entropy", kind="value", points=5)
@@ -436,6 +448,7 @@ def test_dropout_gradient(student, rng):
     """The gradient is masked and scaled like the values."""
     x, upstream = rng.uniform(11, 7, low=1, high=2, dtype=torch.float64), rng.normal(11, 7, dtype=torch.float64)
     came = student.probe(output_and_gradient_of_dropout, p=0.4, x=x, upstream=upstream)
+    assert_finite(came["output"], "the output, in training")
     assert_close(came["gradient"], upstream * came["output"] / x, "the gradient with respect to x, in training")
 
 
@@ -604,6 +617,7 @@ def test_fit_regressor_returns_a_list_of_floats(student, rng):
             kind = "a tensor that keeps its graph" if getattr(value, "requires_grad", False) else show(value)
             require(type(value) is float, f"the list of losses holds {kind}: plain floats are expected")
         assert_equal(len(came), epochs, f"how many losses came back for epochs={epochs}")
+        assert_finite(came, "the losses")
 
 
 @check("fit_regressor", kind="value", points=5)

@@ -14,6 +14,7 @@ from grader.checks import (
     assert_at_least,
     assert_at_most,
     assert_close,
+    assert_finite,
     assert_tensor,
     check,
     fail,
@@ -792,6 +793,7 @@ def read_history(history, epochs, what="the history"):
         if type(values) not in (list, tuple) or len(values) != epochs:
             fail(f"{what}[{key!r}]:\n  came back  {show(values)}\n  expected   a list of {epochs} floats, one an epoch")
         found[key] = [number(v, f"{what}[{key!r}], epoch {i}") for i, v in enumerate(values, start=1)]
+    assert_finite(found, what)
     return found
 
 

@@ -13,6 +13,7 @@ from grader.checks import (
     assert_at_most,
     assert_close,
     assert_equal,
+    assert_finite,
     assert_tensor,
     check,
     fail,
@@ -550,6 +551,7 @@ def test_char_rnn_goes_on_from_a_state(student, rng):
     ids = rng.integers(0, 11, 2, 7)
     for cell in ("gru", "rnn", "lstm"):
         found = student.probe(pieces_of_model, vocabulary=LETTERS, cell=cell, ids=ids, cuts=[3, 4])
+        assert_finite(found["whole"], f"the {cell} model's logits")
         assert_close(found["pieces"], found["whole"], f"the {cell} model's logits for the text in pieces of 3, 1 and 3")
 
 

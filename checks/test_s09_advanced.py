@@ -17,6 +17,7 @@ from grader.checks import (
     assert_at_most,
     assert_close,
     assert_equal,
+    assert_finite,
     assert_tensor,
     check,
     picture_confusion,
@@ -792,8 +793,9 @@ def test_gan_moves_each_player_by_its_own_loss(student, rng):
 def test_gan_spares_the_generator_in_the_other_half(student, rng):
     """A gradient flows into the generator once in a step: in its own half."""
     generator, discriminator, rounds = gan_inputs(rng)
-    made = student.probe(play, generator=generator, discriminator=discriminator, rounds=rounds)["arrivals"]
-    assert_equal(made, [1, 1], "how often a gradient reached the generator's output, in each of two steps")
+    made = student.probe(play, generator=generator, discriminator=discriminator, rounds=rounds)
+    assert_equal(made["arrivals"], [1, 1], "how often a gradient reached the generator's output, in each of two steps")
+    assert_finite(made["weights"], "the weights after each of two steps")
 
 
 @check("gan_step", kind="convergence", points=3, seconds=60)

@@ -23,6 +23,7 @@ from grader.checks import (
     assert_at_most,
     assert_close,
     assert_equal,
+    assert_finite,
     assert_tensor,
     check,
     fail,
@@ -167,6 +168,7 @@ def test_a_checkpoint_is_one_plain_file(student, clean_room):
     require(found["others"] == [], f"{len(found['others'])} other file(s) left in the folder: {found['others']}")
     content = clean_room.probe(plain_content, saved=student.probe(saved_file, epoch=4))
     assert_plain(content, "in a process that never saw your code")
+    assert_finite([found["content"], content], "the file's content")
 
 
 @check("save_checkpoint", kind="state", points=4)
@@ -612,6 +614,7 @@ def test_quantize_affine_gives_small_integers(student, rng):
         q, scale, zero_point = unpacked(student.quantize_affine(rng.normal(2, 3, 5), bits))
         assert_tensor(q, (2, 3, 5), torch.uint8, "q")
         require(type(scale) is float and scale > 0, f"the scale is {scale!r}, not a positive float")
+        assert_finite(scale, "the scale")
         require(type(zero_point) is int, f"the zero point is a {type(zero_point).__name__}, not an int")
         most = 2**bits - 1
         require(int(q.max()) <= most and 0 <= zero_point <= most, f"with {bits} bits, integers lie in 0 to {most}")
@@ -1001,6 +1004,7 @@ def test_finalizing_leaves_zeros_and_no_masks(student):
     require(
         not extra and not lost, f"the state dict has keys that it had not before pruning, {extra}, and lacks {lost}"
     )
+    assert_finite(found["before"], "the weights before")
     for name, weight in found["before"].items():
         zeros = int((weight == 0).sum()), int((found["after"][name] == 0).sum())
         require(zeros[0] == zeros[1], f"layer {name} had {zeros[0]} zeros before finalizing, and {zeros[1]} afterwards")

@@ -148,11 +148,22 @@ def assert_tensor(
         _differ(what, f"shape {tuple(actual.shape)}", f"shape {tuple(shape)}")
     if dtype is not None and actual.dtype != dtype:
         _differ(what, _name(actual.dtype), _name(dtype))
-    plain: torch.Tensor = actual.detach()
-    if (plain.is_floating_point() or plain.is_complex()) and not bool(plain.isfinite().all()):
-        bad = int((~plain.isfinite()).sum())
-        _differ(what, f"{bad} of {plain.numel()} values NaN or infinite", "finite values")
-    return plain
+    assert_finite(actual, what)
+    return actual.detach()
+
+
+def assert_finite(evidence: Any, what: str = "") -> None:
+    """No NaN and no infinity in it, containers item by item: what is compared with itself would pass with them."""
+    if isinstance(evidence, torch.Tensor):
+        finite = evidence.detach().isfinite()
+        if not bool(finite.all()):
+            _differ(what, f"{int((~finite).sum())} of {finite.numel()} values NaN or infinite", "finite values")
+    elif isinstance(evidence, float):
+        if not math.isfinite(evidence):
+            _differ(what, show(evidence), "a finite number")
+    elif isinstance(evidence, (list, tuple, dict)):
+        for key, item in evidence.items() if isinstance(evidence, dict) else enumerate(evidence):
+            assert_finite(item, f"{what or 'the result'}[{key!r}]")
 
 
 def assert_close(actual: Any, expected: Any, what: str = "", *, tolerance: float | None = None) -> None:

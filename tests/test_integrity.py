@@ -1,12 +1,14 @@
 """Forged evidence: whatever comes back in place of an answer, no check passes, trips over, or fails without a sentence.
 
 A solution of the right text whose every answer is one of these values stands for a worker that a learner has taken
-over: the judge cannot know who answers, only what the answer proves.
+over: the judge cannot know who answers, only what the answer proves. And a right answer whose numbers are NaN or
+infinite proves nothing either.
 """
 
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,10 @@ import torch
 from grader.evidence import Foreign, decode, encode
 from grader.kit import Kit
 from grader.runner import load_checks, try_check
-from grader.solutions import Reply, Request
+from grader.solutions import Reply, Request, Solution
 from grader.solutions.execution import call
-from grader.solutions.local import read_source
+from grader.solutions.local import LocalSolution, read_source
+from grader.solutions.recorded import digest
 from grader.solutions.source import Source
 from grader.student import Shared
 
@@ -102,3 +105,48 @@ def test_no_check_passes_for_forged_evidence(kit: Kit, name: str) -> None:
     assert asked > 10 * len(POISONS)
     assert passed == []
     assert silent == []
+
+
+class Spoiled:
+    """Answers as the reference does, but all floats are this number. spoiled: how many answers had any."""
+
+    def __init__(self, honest: Solution, answers: dict[str, Reply], number: float) -> None:
+        self.source = honest.source
+        self.honest, self.answers, self.number = honest, answers, number
+        self.spoiled = 0
+
+    def run(self, request: Request) -> Reply:
+        name = digest(request)
+        if name not in self.answers:
+            self.answers[name] = self.honest.run(request)
+        reply = self.answers[name]
+        value = self.spoil(reply.value)
+        self.spoiled += encode(value) != encode(reply.value)
+        return replace(reply, value=value)
+
+    def spoil(self, value: Any) -> Any:
+        if isinstance(value, torch.Tensor) and value.layout == torch.strided and value.dtype.is_floating_point:
+            return torch.full_like(value, self.number)
+        if isinstance(value, (float, np.floating)):
+            return type(value)(self.number)
+        if isinstance(value, dict):
+            return {key: self.spoil(item) for key, item in value.items()}
+        return type(value)(map(self.spoil, value)) if type(value) in (list, tuple) else value
+
+
+@pytest.mark.parametrize("name", [f"s{number:02}" for number in range(1, 11)])
+def test_no_check_passes_where_all_numbers_are_nan_or_infinite(kit: Kit, name: str) -> None:
+    (section,) = kit.select([name]).values()
+    functions = load_checks(kit, section.name)
+    honest = LocalSolution(read_source(kit.reference / f"{section.name}.py"), [e.name for e in section.exercises])
+    answers: dict[str, Reply] = {}
+    passed = []
+    for exercise in section.exercises:
+        for check in exercise.checks:
+            for number in (float("nan"), float("inf")):
+                solution = Spoiled(honest, answers, number)
+                trial = try_check(kit, section, check, functions[check.name], solution, 0, Shared())
+                if trial.outcome == "passed" and solution.spoiled and (check.name, "a tensor of NaN") not in RIGHT:
+                    passed.append(f"{check.name} passes for {number}")
+                assert trial.outcome in ("passed", "failed"), f"{check.name}: {trial.message}"
+    assert passed == []
