@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -133,8 +134,9 @@ def _static(kit: Kit, section: Section, seeds: int) -> Findings:
 
 
 def one_thread() -> None:
-    """Prepare a process: one thread, and silence (what a check prints is for a learner's own run)."""
+    """Prepare a process: one thread, and silence (what a check prints, or a mistake is warned of, is for learners)."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    warnings.simplefilter("ignore")
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     import torch
 
