@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-from support import ROOT, Run, run
+from support import ROOT, Run, run, tiny_kit
 
 from grader.kit import Kit
 
@@ -31,3 +32,16 @@ def grader() -> Run:
 def checks() -> Run:
     """Run `pytest` as a learner does."""
     return lambda *arguments, **options: run([sys.executable, "-m", "pytest", *arguments], **options)
+
+
+@pytest.fixture
+def kit_folder(tmp_path: Path) -> Path:
+    """The tiny kit, copied."""
+    return tiny_kit(tmp_path / "kit")
+
+
+@pytest.fixture
+def here(kit_folder: Path) -> dict[str, object]:
+    """How a learner's commands are run in it."""
+    environment = {**os.environ, "TORCH_KATA": str(kit_folder), "COLUMNS": "80", "NO_COLOR": "1"}
+    return {"cwd": kit_folder, "env": environment}

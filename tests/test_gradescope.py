@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import ROOT, Run, run
+from support import TINY, Run, run
 
 SYSTEM_PYTHON = "/usr/bin/python3"
-TINY = ROOT / "tests" / "tiny"
 SOLVED = (TINY / "reference" / "s01_tiny.py").read_text()
 # Solved, half solved, wrong, broken, and one that ends its process whenever it is called.
 CLASS = {

@@ -11,9 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from support import ROOT, Run
-
-TINY = ROOT / "tests" / "tiny"
+from support import ROOT, TINY, Run
 
 
 @pytest.fixture(scope="module")

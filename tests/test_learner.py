@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from support import ROOT, Run
+from support import TINY, Run
 
 from grader.history import MIGRATIONS, History, Standing
 from grader.kit import Kit
@@ -21,17 +21,6 @@ from grader.learner import reset
 from grader.report.progress import progress_lines, read_progress, write_page
 from grader.report.terminal import Terminal, columns
 from grader.results import CheckResult
-
-TINY = ROOT / "tests" / "tiny"
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> dict[str, object]:
-    shutil.copytree(TINY, tmp_path / "kit")
-    shutil.copy(ROOT / "checks" / "conftest.py", tmp_path / "kit" / "checks")
-    (tmp_path / "kit" / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
-    environment = {**os.environ, "TORCH_KATA": str(tmp_path / "kit"), "COLUMNS": "80", "NO_COLOR": "1"}
-    return {"cwd": tmp_path / "kit", "env": environment}
 
 
 def test_hints_come_one_by_one(grader: Run, here: dict[str, object]) -> None:

@@ -15,30 +15,19 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
-from support import ROOT, Run, run
+from support import ROOT, TINY, Run, run
 
 from grader.grading.intake import read_submissions
 from grader.kit import Kit
 from grader.pairing import edited_last, notebook, script
 
 pytestmark = pytest.mark.timeout(600)  # many commands, each of which imports torch
-TINY = ROOT / "tests" / "tiny"
 SQUARED = "def double(x):\n    print('hello')\n    return x * x"
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> dict[str, object]:
-    """The tiny kit, copied."""
-    shutil.copytree(TINY, tmp_path / "kit")
-    shutil.copy(ROOT / "checks" / "conftest.py", tmp_path / "kit" / "checks")
-    (tmp_path / "kit" / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
-    environment = {**os.environ, "TORCH_KATA": str(tmp_path / "kit"), "COLUMNS": "80", "NO_COLOR": "1"}
-    return {"cwd": tmp_path / "kit", "env": environment}
-
-
-@pytest.fixture
-def file(here: dict[str, object], tmp_path: Path) -> Path:
-    return tmp_path / "kit" / "exercises" / "s01_tiny.py"
+def file(kit_folder: Path) -> Path:
+    return kit_folder / "exercises" / "s01_tiny.py"
 
 
 def cells(path: Path) -> list[str]:

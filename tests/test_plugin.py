@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from support import ROOT, Run, run
+from support import Run, run
 
-TINY = ROOT / "tests" / "tiny"
 CHECKS = "checks/test_s01_tiny.py"
-
-
-@pytest.fixture
-def kit_folder(tmp_path: Path) -> Path:
-    shutil.copytree(TINY, tmp_path / "kit")
-    shutil.copy(ROOT / "checks" / "conftest.py", tmp_path / "kit" / "checks")
-    (tmp_path / "kit" / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
-    return tmp_path / "kit"
 
 
 def write(folder: Path, old: str, new: str) -> None:

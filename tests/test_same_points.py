@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import shutil
 import sys
 import xml.etree.ElementTree as ET
 from collections import defaultdict
@@ -16,7 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
-from support import ROOT, run
+from support import run, tiny_kit
 
 from grader.kit import Kit, Section
 from grader.mistakes import load_variants
@@ -52,10 +51,7 @@ class Class:
 @pytest.fixture(scope="module")
 def ten(tmp_path_factory: pytest.TempPathFactory) -> Class:
     folder = tmp_path_factory.mktemp("class")
-    shutil.copytree(ROOT / "tests" / "tiny", folder / "kit")
-    shutil.copy(ROOT / "checks" / "conftest.py", folder / "kit" / "checks")
-    (folder / "kit" / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib\n")
-    return a_class(Kit(folder / "kit"), "s01_tiny", folder)
+    return a_class(Kit(tiny_kit(folder / "kit")), "s01_tiny", folder)
 
 
 def a_class(kit: Kit, name: str, folder: Path) -> Class:

@@ -14,12 +14,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from support import ROOT, Run
+from support import ROOT, TINY, Run
 
 from grader import evidence
 from grader.kit import Kit
-
-TINY = ROOT / "tests" / "tiny"
 
 
 @pytest.fixture(scope="module")
