@@ -33,6 +33,7 @@ from grader.kit import Check, Exercise, Kit, KitError, Section, find_root
 from grader.mistakes import Bank
 from grader.pairing import edited_last
 from grader.plugin import LEARNERS_SEED
+from grader.report.board import happened
 from grader.results import MAX_OUTPUT, CheckResult, ExerciseResult
 from grader.runner import ExerciseRun, load_checks
 from grader.solutions import Reply, Request
@@ -64,7 +65,7 @@ class Board:
         lines = [f"{self.exercise.exercise}: {self.exercise.points:g} of {self.exercise.max_points:g} points"]
         for result in self.exercise.checks:
             lines.append(f"  {_mark(result):<11}  {result.sentence}  ({result.max_points:g})")
-            lines += [f"      {line}".rstrip() for line in _told(result).splitlines()]
+            lines += [f"      {line}".rstrip() for line in happened(result).splitlines()]
             if result.mistake:
                 lines += ["", f"      Known mistake: {result.mistake}", f"        {result.advice}"]
         return "\n".join(lines)
@@ -83,7 +84,7 @@ class Board:
                 f"{html.escape(result.sentence)} ({result.max_points:g})</div>"
             )
             aside = f"margin:.3em 0 .6em 1em;padding-left:.8em;border-left:3px solid {colour}"
-            if told := _told(result):
+            if told := happened(result):
                 rows.append(
                     f'<pre style="{aside};white-space:pre-wrap;font-family:monospace">{html.escape(told)}</pre>'
                 )
@@ -95,14 +96,6 @@ class Board:
 
 def _mark(result: CheckResult) -> str:
     return MARKS.get(result.outcome, result.outcome.upper())
-
-
-def _told(result: CheckResult) -> str:
-    """What to read below a check that did not pass."""
-    lines = [result.message] if result.message else []
-    if result.output:
-        lines += ["", "It printed:", result.output.rstrip()]
-    return "\n".join(lines)
 
 
 def check(exercise: str) -> Board:

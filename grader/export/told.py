@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from grader.export.files import number
-from grader.results import CheckResult, ExerciseResult
+from grader.report.board import failure_text
+from grader.results import ExerciseResult
 
 UNTOLD = {"todo": "It is still to do.", "not_reached": "Not reached: an earlier check did not pass."}
 
@@ -15,19 +18,10 @@ def told(exercise: ExerciseResult) -> str:
     lines = [f"{passed} of {len(shown)} checks passed."]
     failure = next((check for check in shown if check.outcome != "passed"), None)
     if failure is not None:
-        lines += ["", *_failure(failure)]
+        message = failure.message or UNTOLD.get(failure.outcome, failure.outcome)
+        lines += ["", failure_text(replace(failure, message=message))]
     hidden = [check for check in exercise.checks if check.hidden]
     if hidden:
         points, most = (sum(getattr(check, name) for check in hidden) for name in ("points", "max_points"))
         lines += ["", f"Hidden checks: {number(points)} of {number(most)} points."]
     return "\n".join(lines)
-
-
-def _failure(check: CheckResult) -> list[str]:
-    lines = [check.sentence] if check.sentence else []
-    lines += [check.message or UNTOLD.get(check.outcome, check.outcome)]
-    if check.output:
-        lines += ["", "It printed:", check.output.rstrip()]
-    if check.mistake:
-        lines += ["", f"Known mistake: {check.mistake}", f"  {check.advice}"]
-    return lines

@@ -107,11 +107,18 @@ def failure_sentence(result: CheckResult) -> str:
 
 def failure_text(result: CheckResult) -> str:
     """What a learner reads below a failed check."""
-    lines = [result.sentence, "", result.message]
-    if result.output:
-        lines += ["", "It printed:", result.output.rstrip()]
+    lines = [result.sentence, ""] if result.sentence else []
+    lines += [happened(result)]
     if result.mistake:
         lines += ["", f"Known mistake: {result.mistake}", f"  {result.advice}"]
+    return "\n".join(lines)
+
+
+def happened(result: CheckResult) -> str:
+    """What went wrong in a check, and what was printed meanwhile; nothing where all is well."""
+    lines = [result.message] if result.message else []
+    if result.output:
+        lines += ["", "It printed:", result.output.rstrip()]
     return "\n".join(lines)
 
 
