@@ -18,37 +18,24 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import ROOT, run
+from support import ROOT, TINY, open_folder, run
 
 from grader.solutions.sandbox import WarmLauncher, launcher
 
-SYSTEM_PYTHON = "/usr/bin/python3"
 USER = 61000  # nobody's
-TINY = ROOT / "tests" / "tiny"
 
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
     """A folder that everybody may enter: the system's Python with our packages, the tiny kit, and a class of two."""
-    if os.geteuid() != 0:
-        pytest.fail("these tests become other users: run them as root")
-    version = run([SYSTEM_PYTHON, "-c", "import sys; print(sys.version_info[:2])"]).stdout.strip()
-    if version != str(sys.version_info[:2]):
-        pytest.fail(f"{SYSTEM_PYTHON} is {version}: install the Debian package of the Python that runs these tests")
-    folder = Path("/var/tmp/torch-kata-levels")
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(TINY, folder / "kit")
-    shutil.copytree(ROOT / "grader", folder / "code" / "grader")
-    subprocess.run([SYSTEM_PYTHON, "-m", "venv", "--without-pip", folder / "env"], check=True)
-    packages = folder / "env" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
-    ours = next(path for path in sys.path if path.endswith("site-packages"))
-    (packages / "torch_kata.pth").write_text(f"{folder / 'code'}\n{ours}\n")
     solved = (TINY / "reference" / "s01_tiny.py").read_text()
-    for student, text in (("ada", solved), ("eve", solved.replace("return 2 * x", "import os; os._exit(0)"))):
-        (folder / "class" / student).mkdir(parents=True)
-        (folder / "class" / student / "s01_tiny.py").write_text(text)
-    yield folder
-    shutil.rmtree(folder)
+    with open_folder() as folder:
+        shutil.copytree(TINY, folder / "kit")
+        shutil.copytree(ROOT / "grader", folder / "code" / "grader")
+        for student, text in (("ada", solved), ("eve", solved.replace("return 2 * x", "import os; os._exit(0)"))):
+            (folder / "class" / student).mkdir(parents=True)
+            (folder / "class" / student / "s01_tiny.py").write_text(text)
+        yield folder
 
 
 def grade(place: Path, out: str, *more: str, user: int = 0) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbgrader.api import Gradebook
-from support import run, tiny_kit
+from support import autograder, graded, run, tiny_kit
 
 from grader.kit import Kit, Section
 from grader.mistakes import load_variants
@@ -55,7 +55,7 @@ def ten(tmp_path_factory: pytest.TempPathFactory) -> Class:
 
 
 def a_class(kit: Kit, name: str, folder: Path) -> Class:
-    """Solved: ours, and other right ways. Half-solved: mistakes, stubs, slips that raise, and right ones between."""
+    """Solved: ours, and other right ways. Half-solved: mistakes, stubs, what raises or cannot be read, right ones."""
     section = kit.sections[name]
     ours = {
         cell.metadata.nbgrader.grade_id.removesuffix("-solution"): cell.source
@@ -73,6 +73,8 @@ def a_class(kit: Kit, name: str, folder: Path) -> Class:
         half = students[f"half{number}"] = dict(students[f"solved{number}"])
         for place, exercise in enumerate(ours):
             match (place + number) % 4:
+                case 2 if number % 2:
+                    half[exercise] = f"def {exercise}(*args:\n    return args"
                 case 0 | 2:
                     half[exercise] = list(itertools.islice(itertools.cycle(wrong[exercise]), 6))[number]
                 case 3 if number % 2:
@@ -148,7 +150,16 @@ def by_nbgrader(ten: Class) -> Points:
         return {student: {grade.name: grade.auto_score for grade in n.grades} for student, n in opened.items()}
 
 
-@pytest.mark.parametrize("way", [by_grade_of_files, by_grade_of_notebooks, by_nbgrader])
+def by_gradescope(ten: Class) -> Points:
+    name, points = ten.section.name, {}
+    with autograder(ten.kit.root, name) as root:
+        for student in ten.students:
+            found = graded(root, {f"{name}.py": ten.file(student)})
+            points[student] = {test["name"].removeprefix(f"{name}: "): test["score"] for test in found["tests"]}
+    return points
+
+
+@pytest.mark.parametrize("way", [by_grade_of_files, by_grade_of_notebooks, by_nbgrader, by_gradescope])
 def test_each_way_gives_the_points_of_a_learners_own_run(
     ten: Class, expected: Points, way: Callable[[Class], Points]
 ) -> None:
