@@ -81,6 +81,9 @@ def test_canvas_gets_its_own_gradebook_back(grader: Run, tmp_path: Path) -> None
     assert made.count(b"\r\n") == given.count(b"\r\n") == 8
     before, after = table(FIXTURES / "canvas.csv"), table(out / "canvas.csv")
     assert [row[5] for row in after] == ["s02_tensors (8801)", "Manual Posting", "100", "100", "50", "EX", "25", ""]
+    evil = before[6]
+    evil[0] = f"'{evil[0]}"  # no formula any more
+    assert evil[0].startswith("'=cmd|")
     for old, new in zip(before, after, strict=True):
         assert old[:5] + old[6:] == new[:5] + new[6:]
 

@@ -15,6 +15,8 @@ from grader import __version__
 from grader.results import SubmissionResult
 from grader.text import tidy
 
+FORMULA = "=", "+", "-", "@"  # what a spreadsheet begins to calculate at
+
 
 class ResultFiles:
     """Writes both files as results come, under other names, and renames them at the end. A context manager.
@@ -80,4 +82,4 @@ def number(points: float) -> str:
 def defused(text: str) -> str:
     """Text that no spreadsheet takes for a formula, and that stays on its line."""
     plain = tidy(text, 200).replace("\n", " ").replace("\t", " ")
-    return f"'{plain}" if plain.startswith(("=", "+", "-", "@")) else plain
+    return f"'{plain}" if plain.startswith(FORMULA) else plain

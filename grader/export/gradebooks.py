@@ -1,6 +1,7 @@
 """Points filled into the files that Canvas and Moodle give out, so that they take them back.
 
-Every other cell stays as it was. Names and ids come from the system itself; none is written by us.
+Every other cell stays as it was, but for a name that a spreadsheet would take for a formula: both know a row by its
+number. Names and ids come from the system itself; none is written by us.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.export.common import Exported, ExportError, whole
-from grader.export.files import number
+from grader.export.files import FORMULA, defused, number
 from grader.export.told import told
 from grader.results import SubmissionResult
 from grader.text import tidy
@@ -210,7 +211,9 @@ def fill_canvas(submissions: list[SubmissionResult], into: Path, out: Path, colu
     body = sheet.rows[1:]
     possible = next((row for row in body if _cell(row, 0).casefold() == POSSIBLE), [])
     known = _columns(heads, {"ID": "ID", "SIS User ID": "SIS User ID", "SIS Login ID": "SIS Login ID"})
-    known.append(("name", _canvas_name(heads)))
+    names = ("Student",) if "Student" in heads else ("LastName", "FirstName")
+    named = [heads.index(name) for name in names if name in heads]
+    known.append(("name", _canvas_name(named)))
     people = [row for row in body if _cell(row, heads.index("ID")) or _cell(row, heads.index("Section"))]
     _refuse_twins(people, heads.index("ID"), into)
     done = Exported([out])
@@ -231,6 +234,7 @@ def fill_canvas(submissions: list[SubmissionResult], into: Path, out: Path, colu
                 _put(row, place, value)
     done.notes += [f"{text}: ours are in proportion" for text in sorted(scaled)]
     done.notes += [f"{excused} excused grades (EX) stay"] if excused else []
+    _defuse(people, named)
     sheet.write(out)
     return done
 
@@ -280,17 +284,22 @@ def _columns(heads: list[str], names: dict[str, str]) -> list[tuple[str, Key]]:
     return [(label, by(heads.index(name))) for label, name in names.items() if name in heads]
 
 
-def _canvas_name(heads: list[str]) -> Key:
+def _canvas_name(named: list[int]) -> Key:
     """Canvas writes `Doe, Jane`, or two columns, and names files `doejane`."""
 
     def names(row: list[str]) -> list[str]:
-        if "Student" in heads:
-            whole_name = _cell(row, heads.index("Student"))
-        else:
-            whole_name = f"{_cell(row, heads.index('LastName'))}, {_cell(row, heads.index('FirstName'))}"
+        whole_name = " ".join(_cell(row, column) for column in named)
         return [plain_name(whole_name), "".join(re.findall(r"\w+", whole_name.casefold()))]
 
     return names
+
+
+def _defuse(rows: list[list[str]], columns: Iterable[int]) -> None:
+    """Names that a spreadsheet would take for formulas, as text."""
+    for row in rows:
+        for column in columns:
+            if _cell(row, column).startswith(FORMULA):
+                row[column] = defused(row[column].strip())
 
 
 def _refuse_twins(rows: list[list[str]], column: int | None, into: Path) -> None:
@@ -345,6 +354,7 @@ def fill_moodle(submissions: list[SubmissionResult], into: Path, out: Path) -> E
         if place["feedback"] is not None:
             _put(row, place["feedback"], feedback(one))
     done.notes += sorted(scaled)
+    _defuse(body, [column for column in [place["name"]] if column is not None])
     sheet.write(out)
     return done
 
