@@ -227,6 +227,7 @@ ODD = [
     "%%capture\nclass Shift(nn.Module):\n    def __init__(self, n):\n        super().__init__()\n"
     "        self.shift = nn.Parameter(torch.zeros(n))\n    def forward(self, x):\n        return x + self.shift",
     "if True:\n    !ls\n1 / 0",
+    "torch.load('absent.pt')\nimport sys\nsys.exit(1)",
     "raise SystemExit",
 ]
 

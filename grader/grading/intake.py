@@ -378,7 +378,10 @@ def _without_outputs(text: str) -> str:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise Unread(f"cannot be read as a notebook: {error}") from None
-    cells = content.get("cells") if type(content) is dict else None
+    if type(content) is not dict:
+        raise Unread("cannot be read as a notebook: it holds no cells")
+    content.setdefault("metadata", {})
+    cells = content.get("cells")
     if type(cells) is not list:
         return text  # an old notebook, or none
     if len(cells) > MAX_CELLS:
@@ -386,6 +389,9 @@ def _without_outputs(text: str) -> str:
     for cell in cells:
         if type(cell) is dict:
             cell.pop("attachments", None)
+            cell.setdefault("metadata", {})
+            if cell.get("source") is None:  # some tools leave out what is empty
+                cell["source"] = ""
             if "outputs" in cell:
                 cell["outputs"] = []
     return json.dumps(content)

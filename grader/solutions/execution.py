@@ -45,7 +45,7 @@ class Loaded:
     def trouble(self, exercise: str) -> Reply | None:
         """Why `exercise` cannot be used, or None: the first of the statements it needs that failed."""
         for statement in self.source.needed([exercise]):
-            if statement.line in self.failures:
+            if statement.line in self.failures and not statement.optional:
                 return self.failures[statement.line]
         return None
 

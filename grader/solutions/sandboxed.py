@@ -486,7 +486,7 @@ class SandboxedSolution:
             self._leave()
             self._import()
         if exercise not in self._lines:
-            self._lines[exercise] = [statement.line for statement in self.source.needed([exercise])]
+            self._lines[exercise] = [s.line for s in self.source.needed([exercise]) if not s.optional]
         for line in self._lines[exercise]:
             if line in self._failures:
                 return Reply("broken", detail=self._failures[line])

@@ -50,7 +50,7 @@ class Statement:
     code: types.CodeType = field(repr=False)
     binds: frozenset[str]
     uses: frozenset[str]
-    optional: bool  # runs only where all that it uses is there anyway: a call for its effect on a module
+    optional: bool  # a call for its effect: runs only where all that it uses is there anyway, and may fail
 
     @property
     def line(self) -> int:
