@@ -22,6 +22,7 @@ IMPORT = "from grader.notebook import check"
 ADDED = re.compile(rf"^(?:{re.escape(IMPORT)}|check\(([\"'])\w+\1\);?)[ \t]*(?:#.*)?$", re.MULTILINE)
 MAX_CELLS = 2000  # the longest of ours has 92; jupytext takes a millisecond for each
 MAX_CODE = 2**20  # characters in all cells of code; the longest of ours has 30 thousand
+NOTEBOOK = "# A notebook, as a file.\n"  # how the text of one begins that was handed in: no line has a number there
 # In a file these are comments; what they say of the notebook, an editor needs to know.
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 WITHOUT = {"notebook_metadata_filter": "-all", "cell_metadata_filter": "-all"}

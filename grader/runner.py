@@ -155,17 +155,14 @@ def _stopped(student: Student, check: Check, reply: Reply) -> tuple[Outcome, str
     if student._is_todo(reply):
         return "todo", ""
     where = Path(student._solution.source.filename).name
-    place = student._solution.source.place
     if reply.status == "broken":
-        told = reply.raised
-        detail = f"{place(told.line)}: {told.type}: {told.message}" if told and told.line else reply.detail
-        return "error", f"{where}, {detail}"
+        return "error", f"{where}, {reply.detail}"
     if reply.status == "timeout":
         return "timeout", f"{student._call} did not end: {reply.detail}"
     if reply.status == "crashed" or reply.raised is None:
         return "crashed", f"{student._call}: {reply.detail}"
     raised = reply.raised
-    line = f" ({where}, {place(raised.line)})" if raised.line else ""
+    line = f" ({where}, {student._solution.source.place(raised.line)})" if raised.line else ""
     return "error", f"{student._call} raised {raised.type}: {raised.message}{line}"
 
 

@@ -247,12 +247,14 @@ def test_any_notebook_is_graded_as_it_is(grader: Run, checks: Run, here: dict[st
     assert time.monotonic() - started < 60
     with (tmp_path / "out" / "grades.csv").open(newline="") as rows:
         assert [row["total"] for row in csv.DictReader(rows)] == ["70"], done.stdout
+    cannot_be_read = "s01_tiny.ipynb, the line `def noise(n)`: expected ':'; so `noise` cannot be read"
+    assert cannot_be_read in (tmp_path / "out" / "results.json").read_text()
 
     exercises = here["cwd"] / "exercises"  # type: ignore[operator]
     nbformat.write(made, exercises / "s01_tiny.ipynb")
     done = checks("checks", **here)
     assert " 70/100 points" in done.stdout, done.stdout
-    assert "s01_tiny.ipynb, the line `def noise(n)`: expected ':'; so `noise` cannot be read" in done.stdout
+    assert cannot_be_read in done.stdout
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -34,7 +34,7 @@ def box() -> Iterator[Sandbox]:
 
 def graded(box: Sandbox, text: str, seed: int = 3) -> SectionResult:
     box._starts = 0  # the module's tests share one
-    solution = SandboxedSolution(box, Source(text, "s01_tiny.py"), "s01_tiny", NAMES)
+    solution = SandboxedSolution(box, Source(text, "s01_tiny.py"), NAMES)
     return collect(SECTION, run_section(TINY, SECTION, solution, seed))
 
 
@@ -179,6 +179,6 @@ def test_the_self_test_passes_here_and_refuses_what_it_can_reach() -> None:
 
 def test_a_probe_without_a_learners_file_at_the_level_none() -> None:
     with Sandbox("none") as sandbox:
-        solution = SandboxedSolution(sandbox, Source(REFERENCE, "s01_tiny.py"), "s01_tiny", NAMES)
+        solution = SandboxedSolution(sandbox, Source(REFERENCE, "s01_tiny.py"), NAMES)
         assert solution.run(Request("double", os.getpid.__class__, {}, clean=True)).status == "raised"
         assert graded(sandbox, REFERENCE).points == 100

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from grader.export.files import number
 from grader.export.told import told
+from grader.pairing import edited_last
 from grader.results import ExerciseResult, SectionResult, SubmissionResult
 from grader.text import tidy
 
@@ -25,11 +26,12 @@ def commands(submissions: list[SubmissionResult]) -> Iterator[str]:
     problems = [(one, problem) for one in submissions for problem in one.problems]
     shown = failed if len(failed) <= MAX_ANNOTATIONS else failed[: MAX_ANNOTATIONS - 1]
     for one, section, exercise in shown:
-        path = f"exercises/{section}.py"
+        path = edited_last(Path("exercises"), section)
         title = f"{exercise.exercise}: {number(exercise.points)} of {number(exercise.max_points)} points"
         if len(submissions) > 1:
             title = f"{one.student}, {title}"
-        yield command("error", told(exercise), file=path, line=str(line_of(Path(path), exercise.exercise)), title=title)
+        line = str(line_of(path, exercise.exercise))
+        yield command("error", told(exercise), file=path.as_posix(), line=line, title=title)
     if len(shown) < len(failed):
         yield command("error", f"{len(failed) - len(shown)} more exercises failed: see the summary", title="And more")
     for one, problem in problems[:MAX_ANNOTATIONS]:
@@ -53,7 +55,7 @@ def escaped(text: str, also: str = "") -> str:
 
 
 def line_of(path: Path, exercise: str) -> int:
-    """Where an exercise stands in the checked-out file, 1 if it is not there."""
+    """Where an exercise stands in the checked-out file, 1 if it is not there, or in a notebook."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):

@@ -343,7 +343,7 @@ def _text(one: Owned) -> str:
     text = _decoded(raw)
     if not is_notebook or not text.strip():
         return text
-    from grader.pairing import NotebookError, script
+    from grader.pairing import NOTEBOOK, NotebookError, script
 
     try:
         text = script(_without_outputs(text))
@@ -351,6 +351,7 @@ def _text(one: Owned) -> str:
         raise Unread(str(error)) from None
     if len(text) > MAX_TEXT:
         raise Unread(f"has {len(text) // 2**10} kB of text, more than {MAX_TEXT // 2**10} kB, so it was not read")
+    text = NOTEBOOK + text if text.strip() else ""
     return text.encode("utf-8", "replace").decode()  # JSON can hold half characters, which no file can
 
 

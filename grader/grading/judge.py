@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from grader.grading.verdicts import Given, Reading, Reads, Step, Verdict, find, in_order, path, section_result
 from grader.kit import Check, Exercise, Kit, Section
+from grader.pairing import NOTEBOOK
 from grader.results import MAX_MESSAGE, MAX_OUTPUT, MUST_RUN, Outcome, SectionResult
 from grader.solutions.sandbox import SandboxError
 from grader.text import tidy
@@ -120,9 +121,10 @@ def _judge_section(kit: Kit, section: Section, job: Job, box: Sandbox | None, gr
     from grader.solutions.sandboxed import SandboxedSolution
     from grader.solutions.source import Source
 
-    source = Source(job.files[section.name], f"{section.name}.py")
+    text = job.files[section.name]
+    source = Source(text, f"{section.name}.{'ipynb' if text.startswith(NOTEBOOK) else 'py'}")
     names = [exercise.name for exercise in section.exercises]
-    asked = SandboxedSolution(box, source, section.name, names, share=True) if box else None
+    asked = SandboxedSolution(box, source, names, share=True) if box else None
     records = {} if job.records is None else job.records.get(section.name, {})
     recorder = Recorder(source, records, asked)
     run = _SectionRun(kit, section, job, recorder, asked)

@@ -77,10 +77,10 @@ def load(
             exec(statement.code, vars(module))
         except Exception as error:
             raised = describe(error, source.filename)
-            detail = f"line {raised.line or statement.line}: {raised.type}: {raised.message}"
+            detail = f"{source.place(raised.line or statement.line)}: {raised.type}: {raised.message}"
             loaded.failures[statement.line] = Reply("broken", raised=raised, detail=detail, exception=error)
         except BaseException as error:  # SystemExit, or the time limit of a local run
-            detail = f"line {statement.line} ended the import with {type(error).__name__}"
+            detail = f"{source.place(statement.line)} ended the import with {type(error).__name__}"
             loaded.failures[statement.line] = Reply("broken", detail=detail)
             if not isinstance(error, SystemExit):
                 raise

@@ -35,7 +35,7 @@ class LocalSolution:
         try:
             return load(self.source, self._exercises, self._failures, before)
         except BaseException:  # the time limit: this statement is left out when the next check comes
-            detail = f"line {running} did not end while the file was imported"
+            detail = f"{self.source.place(running)} did not end while the file was imported"
             self._failures[running] = Reply("broken", detail=detail)
             raise
 

@@ -373,12 +373,9 @@ class SandboxedSolution:
     whoever asks for that lets one that is then found wrong `run_alone`.
     """
 
-    def __init__(
-        self, sandbox: Sandbox, source: Source, name: str, exercises: Iterable[str], *, share: bool = False
-    ) -> None:
+    def __init__(self, sandbox: Sandbox, source: Source, exercises: Iterable[str], *, share: bool = False) -> None:
         self.sandbox = sandbox
         self.source = source
-        self.name = name
         self._exercises = list(exercises)
         self._failures: dict[int, str] = {}
         self._given_up = ""
@@ -520,7 +517,7 @@ class SandboxedSolution:
 
             box.start()
             seconds = box.limits.import_seconds
-            number = box.ask("section", self.name, self.source.text, self._exercises, dict(self._failures))
+            number = box.ask("section", self.source.filename, self.source.text, self._exercises, dict(self._failures))
             try:
                 answer = box.listen("imported", seconds, 30 + box.limits.wall_factor * seconds, number, note)
             except Trouble as trouble:
@@ -532,7 +529,7 @@ class SandboxedSolution:
                         self._wait_for_end()
                 if line == 0 or line in self._failures:
                     raise
-                self._failures[line] = f"line {line}: {trouble.detail}, while the file was imported"
+                self._failures[line] = f"{self.source.place(line)}: {trouble.detail}, while the file was imported"
                 continue
             found = answer[2] if len(answer) == 3 and type(answer[2]) is dict else {}
             for key, detail in found.items():

@@ -179,7 +179,7 @@ def _section(
     """Import a learner's file, then fork a process for exercises whenever told to, until told to end."""
     if sys.platform == "linux":
         _limit(processes, memory)
-    path = Path(home, f"{name}.py")  # inspect.getsource, and so torch.jit.script, want a file
+    path = Path(home, name)  # inspect.getsource, and so torch.jit.script, want a file
     path.write_text(text, encoding="utf-8", errors="replace")
     known = {line: Reply("broken", detail=detail) for line, detail in failures.items()}
     loaded = load(Source(text, str(path)), exercises, known, lambda line: channel.write("importing", number, line))
