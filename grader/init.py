@@ -81,7 +81,7 @@ def update(folder: Path, edition: Path = EDITION) -> list[str]:
     if sections:
         told.append(f"new: {', '.join(sections)}")
     if replaced or gone:
-        told.append(f"{len(replaced) + len(gone)} files were replaced; as they were: {kept.relative_to(folder)}")
+        told.append(f"files replaced: {len(replaced) + len(gone)}; as they were: {kept.relative_to(folder)}")
     if any("stays" in line for line in told):
         told.append("An exercise that your file does not have yet comes with `grader reset NAME`.")
     return told or [f"{folder} is up to date"]

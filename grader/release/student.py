@@ -50,8 +50,11 @@ pytest checks/test_{first}.py     # one section
 pytest checks/ -k NAME            # one exercise
 pytest checks/ -x --pdb           # stop at the first failure, in the debugger
 grader                            # the board: where you stand, and what comes next
+grader watch                      # check again at every save, within a second
 grader hint NAME                  # a hint; again, the next one
 grader reset NAME                 # the stub back; yours is kept as a copy
+grader notebook {first}   # a section as a notebook with check cells, and back
+grader progress --html            # days, points, time, mistakes met and overcome
 ```
 
 An exercise that you have not written yet is *todo*, not an error. For each exercise you see the first check that fails;
