@@ -12,6 +12,7 @@ Outcome = Literal["passed", "failed", "todo", "error", "timeout", "crashed", "no
 MAX_OUTPUT = 4_000  # characters of what the learner's code printed, kept with a check
 MAX_MESSAGE = 4_000  # characters
 MUST_RUN = "must be run again: its probe or its inputs have changed since it was graded"
+NOT_THERE = "was not handed in, or could not be read"  # how the message about a missing file ends
 
 
 @dataclass

@@ -9,12 +9,15 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from support import ROOT, Run
 
 from grader.export.github import MAX_SUMMARY, command, summary
+from grader.grading.judge import missing
+from grader.kit import Kit
 from grader.results import CheckResult, ExerciseResult, SectionResult, SubmissionResult
 
 FIXTURES = ROOT / "tests" / "fixtures"
@@ -281,7 +284,10 @@ def test_github_escapes_and_limits() -> None:
 
 
 def test_nbgrader_shows_sandboxed_grades(grader: Run, tmp_path: Path) -> None:
-    """In a new gradebook, then in the same again; nbgrader's own export reads them; a person's grade stays."""
+    """In a new gradebook, then in the same again; nbgrader's own export reads them; a person's grade stays.
+
+    A section that nobody handed in makes no assignment.
+    """
     from nbgrader.api import Gradebook
 
     out = graded(tmp_path / "out", ("ada", 4), ("bob", 1), sections=("s01_introduction", "s02_tensors"))
@@ -302,6 +308,10 @@ def test_nbgrader_shows_sandboxed_grades(grader: Run, tmp_path: Path) -> None:
         assert "Known mistake: squared" in comment.comment
         assert "Known to us" not in comment.comment
     graded(tmp_path / "out", ("ada", 4), ("bob", 2), ("cyd", 0), sections=("s01_introduction", "s02_tensors"))
+    results = json.loads((out / "results.json").read_text())
+    for submission in results["submissions"]:
+        submission["sections"].append(asdict(missing(Kit(ROOT).sections["s03_autograd"])))
+    (out / "results.json").write_text(json.dumps(results))
     again = grader(*fill, env=bare)
     assert again.returncode == 0, again.stderr
     assert "new in the gradebook: cyd" in again.stderr
@@ -309,6 +319,7 @@ def test_nbgrader_shows_sandboxed_grades(grader: Run, tmp_path: Path) -> None:
     subprocess.run([program, "export", "--to", "grades.csv"], cwd=course, check=True, capture_output=True)
     with (course / "grades.csv").open(newline="") as file:
         rows = {(row["assignment"], row["student_id"]): row for row in csv.DictReader(file)}
+    assert {name for name, _ in rows} == {"s01_introduction", "s02_tensors"}
     assert float(rows["s01_introduction", "bob"]["score"]) == 50
     assert float(rows["s02_tensors", "bob"]["score"]) == 57
     assert float(rows["s02_tensors", "ada"]["score"]) == float(rows["s02_tensors", "ada"]["max_score"]) == 100

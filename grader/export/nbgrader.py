@@ -17,14 +17,14 @@ from typing import Any
 
 from grader.export.common import Exported, ExportError
 from grader.export.told import told
-from grader.results import SectionResult, SubmissionResult
+from grader.results import NOT_THERE, SectionResult, SubmissionResult
 from grader.text import tidy
 
 MAX_COMMENT = 4_000  # characters
 
 
 def fill_gradebook(submissions: list[SubmissionResult], path: Path) -> Exported:
-    """Write points and comments for every section that was graded. All scores are there in the end, or none of them.
+    """Write points and comments for every section that somebody handed in. All scores are there in the end, or none.
 
     A course that `nbgrader generate_assignment` has filled keeps its cells; in a new one they are made. Raises
     ExportError if the gradebook is none, or has other cells or points.
@@ -33,7 +33,7 @@ def fill_gradebook(submissions: list[SubmissionResult], path: Path) -> Exported:
         raise ExportError(f"no folder {path.parent}: give the gradebook.db in your nbgrader course")
     if path.is_file() and path.read_bytes()[:15] != b"SQLite format 3":
         raise ExportError(f"{path} is no gradebook: nbgrader keeps it as gradebook.db in the folder of the course")
-    sections = {section.section: section for one in submissions for section in one.sections}
+    sections = {section.section: section for one in submissions for section in one.sections if _is_there(section)}
     with _on_path(), _gradebook(path) as book:
         for section in sections.values():
             _make_cells(book, section, path)
@@ -41,15 +41,21 @@ def fill_gradebook(submissions: list[SubmissionResult], path: Path) -> Exported:
         before = {student.id for student in book.students}
         for one in submissions:
             book.update_or_create_student(one.student)
-            for section in one.sections:
-                book.update_or_create_submission(section.section, one.student)
+            for name in sections:
+                book.update_or_create_submission(name, one.student)
         for one in submissions:
             for section in one.sections:
-                _grade(book, one.student, section)
+                if section.section in sections:
+                    _grade(book, one.student, section)
         book.db.commit()
     if new := sorted({one.student for one in submissions} - before) if before else []:
         done.notes.append(f"new in the gradebook: {tidy(', '.join(new), 500)}")
     return done
+
+
+def _is_there(section: SectionResult) -> bool:
+    """Whether there was a file to grade."""
+    return not section.exercises[0].checks[0].message.endswith(NOT_THERE)
 
 
 @contextlib.contextmanager

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from grader.grading.verdicts import Given, Reading, Reads, Step, Verdict, find, in_order, path, section_result
 from grader.kit import Check, Exercise, Kit, Section
 from grader.pairing import NOTEBOOK
-from grader.results import MAX_MESSAGE, MAX_OUTPUT, MUST_RUN, Outcome, SectionResult
+from grader.results import MAX_MESSAGE, MAX_OUTPUT, MUST_RUN, NOT_THERE, Outcome, SectionResult
 from grader.solutions.sandbox import SandboxError
 from grader.text import tidy
 
@@ -233,7 +233,7 @@ def _first_line(node: ast.stmt) -> int:
     return min([node.lineno, *(decorator.lineno for decorator in decorators)])
 
 
-def missing(section: Section, why: str = "was not handed in, or could not be read") -> SectionResult:
+def missing(section: Section, why: str = NOT_THERE) -> SectionResult:
     """The result of a section without a file."""
     told: tuple[Outcome, str] = "error", f"{section.name}.py {why}"
     reading = Reading({exercise.name: told for exercise in section.exercises}, {}, "")
