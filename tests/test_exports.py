@@ -12,6 +12,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import asdict
 from pathlib import Path
 
+import nbformat
 import pytest
 from support import ROOT, Run
 
@@ -286,9 +287,11 @@ def test_github_escapes_and_limits() -> None:
 def test_nbgrader_shows_sandboxed_grades(grader: Run, tmp_path: Path) -> None:
     """In a new gradebook, then in the same again; nbgrader's own export reads them; a person's grade stays.
 
-    A section that nobody handed in makes no assignment.
+    A section that nobody handed in makes no assignment. formgrader and feedback find what was handed in.
     """
     from nbgrader.api import Gradebook
+    from nbgrader.apps import NbGraderAPI
+    from traitlets.config import Config
 
     out = graded(tmp_path / "out", ("ada", 4), ("bob", 1), sections=("s01_introduction", "s02_tensors"))
     course = tmp_path / "course"
@@ -312,6 +315,11 @@ def test_nbgrader_shows_sandboxed_grades(grader: Run, tmp_path: Path) -> None:
     for submission in results["submissions"]:
         submission["sections"].append(asdict(missing(Kit(ROOT).sections["s03_autograd"])))
     (out / "results.json").write_text(json.dumps(results))
+    (course / "nbgrader_config.py").write_text("")
+    handed_in = course / "submitted" / "bob" / "s02_tensors"
+    handed_in.mkdir(parents=True)
+    nbformat.write(nbformat.v4.new_notebook(), handed_in / "s02_tensors.ipynb")
+    (handed_in / "timestamp.txt").write_text("2026-11-20 10:00:00 UTC\n")
     again = grader(*fill, env=bare)
     assert again.returncode == 0, again.stderr
     assert "new in the gradebook: cyd" in again.stderr
@@ -324,6 +332,12 @@ def test_nbgrader_shows_sandboxed_grades(grader: Run, tmp_path: Path) -> None:
     assert float(rows["s02_tensors", "bob"]["score"]) == 57
     assert float(rows["s02_tensors", "ada"]["score"]) == float(rows["s02_tensors", "ada"]["max_score"]) == 100
     assert float(rows["s02_tensors", "cyd"]["score"]) == 0
+    config = Config()
+    config.CourseDirectory.root = str(course)
+    listed = {one["student"]: one for one in NbGraderAPI(config=config).get_submissions("s02_tensors")}
+    assert (listed["bob"]["autograded"], listed["bob"]["score"]) == (True, 57)  # in formgrader
+    subprocess.run([program, "generate_feedback", "s02_tensors"], cwd=course, check=True, capture_output=True)
+    assert (course / "feedback" / "bob" / "s02_tensors" / "s02_tensors.html").is_file()
 
 
 def test_a_gradebook_of_another_kit_is_left_alone(grader: Run, tmp_path: Path) -> None:

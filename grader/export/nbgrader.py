@@ -12,10 +12,11 @@ import sqlite3
 import sys
 import warnings
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from grader.export.common import Exported, ExportError
+from grader.export.common import Exported, ExportError, whole
 from grader.export.told import told
 from grader.results import NOT_THERE, SectionResult, SubmissionResult
 from grader.text import tidy
@@ -42,7 +43,8 @@ def fill_gradebook(submissions: list[SubmissionResult], path: Path) -> Exported:
         for one in submissions:
             book.update_or_create_student(one.student)
             for name in sections:
-                book.update_or_create_submission(name, one.student)
+                stamp = _show(path.parent, one.student, name)
+                book.update_or_create_submission(name, one.student, timestamp=stamp)
         for one in submissions:
             for section in one.sections:
                 if section.section in sections:
@@ -56,6 +58,30 @@ def fill_gradebook(submissions: list[SubmissionResult], path: Path) -> Exported:
 def _is_there(section: SectionResult) -> bool:
     """Whether there was a file to grade."""
     return not section.exercises[0].checks[0].message.endswith(NOT_THERE)
+
+
+def _show(course: Path, student: str, section: str) -> datetime | None:
+    """Put the notebook where formgrader and feedback look for one that is graded; returns when it was handed in.
+
+    One that nbgrader has run itself since then stays.
+    """
+    from nbgrader.utils import parse_utc
+
+    submitted, graded = (course / folder / student / section for folder in ("submitted", "autograded"))
+    if Path(student).name != student or not submitted.is_dir():
+        return None
+    for name in (f"{section}.ipynb", "timestamp.txt"):
+        source, target = submitted / name, graded / name
+        if source.is_symlink() or not source.is_file():
+            continue
+        if not target.is_file() or target.stat().st_mtime < source.stat().st_mtime:
+            graded.mkdir(parents=True, exist_ok=True)
+            with whole(target, "wb") as file:
+                file.write(source.read_bytes())
+    at: datetime | None = None
+    with contextlib.suppress(OSError, ValueError):
+        at = parse_utc((submitted / "timestamp.txt").read_text(encoding="utf-8").strip())
+    return at
 
 
 @contextlib.contextmanager
