@@ -27,7 +27,7 @@ MAX_HEADER = 4 * 2**20  # bytes
 MAX_DEPTH = 32  # of containers within containers
 MAX_TEXT = 500  # characters of a foreign value's text
 
-_DTYPES: dict[str, torch.dtype] = {
+DTYPES: dict[str, torch.dtype] = {
     str(dtype).removeprefix("torch."): dtype
     for dtype in (
         *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
@@ -132,7 +132,7 @@ class _Encoder:
         if value.layout != torch.strided or value.device.type == "meta" or value.is_quantized:
             return None
         name = str(value.dtype).removeprefix("torch.")
-        if name not in _DTYPES:
+        if name not in DTYPES:
             return None
         if value.numel() * value.dtype.itemsize > MAX_MESSAGE:
             self.refuse()
@@ -188,6 +188,12 @@ def decode(message: bytes | memoryview) -> Any:
     if decoder.position != len(decoder.data):
         _refuse("bytes left over")
     return value
+
+
+def tensor(message: bytes) -> torch.Tensor:
+    """The tensor that a message holds, in memory as torch lays it out: sums depend on that to the last bit."""
+    found: torch.Tensor = decode(message)
+    return found.clone()
 
 
 def _refuse(why: str) -> NoReturn:
@@ -266,7 +272,7 @@ class _Decoder:
         return list(shape)
 
     def read_tensor(self, dtype: Any, shape: Any, requires_grad: Any, size: Any, *, depth: int) -> torch.Tensor:
-        kind = _DTYPES.get(self.plain(dtype, str)) or _refuse("no such dtype")
+        kind = DTYPES.get(self.plain(dtype, str)) or _refuse("no such dtype")
         raw = self.take(size)
         sizes = self.shape(shape, kind.itemsize, len(raw))
         if not raw:
@@ -303,7 +309,7 @@ class _Decoder:
         return torch.Size([self.read_int(n, depth=depth) for n in self.plain(shape, list)])
 
     def read_dtype(self, name: Any, *, depth: int) -> torch.dtype | Foreign:
-        known = _DTYPES.get(self.plain(name, str))
+        known = DTYPES.get(self.plain(name, str))
         return known if known is not None else Foreign("torch.dtype", None, f"torch.{name}"[:MAX_TEXT])
 
     def read_device(self, name: Any, *, depth: int) -> torch.device:

@@ -7,6 +7,7 @@ is not run again.
 from __future__ import annotations
 
 import ast
+import atexit
 import contextlib
 import ctypes
 import hashlib
@@ -256,6 +257,7 @@ def start_judge(first: Job | None = None) -> None:
     job like those to come, whose zygote is started at once.
     """
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    atexit.register(os._exit, 0)  # half a second of taking torch apart otherwise; the zygote ends with its parent
     if sys.platform == "linux":
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)

@@ -12,14 +12,21 @@ from functools import lru_cache
 from typing import Any
 
 import cloudpickle
+import torch
 
+from grader import evidence
 from grader.solutions import Packed, Request
 
 
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
-    """Also takes modules that are instances of a class of their own, as torch.backends is, by name."""
+    """Also takes modules that are instances of a class of their own, as torch.backends is, by name.
+
+    And plain tensors as evidence goes: torch's own way takes six times as long to read, for thousands of them.
+    """
 
     def reducer_override(self, value: Any) -> Any:
+        if type(value) is torch.Tensor and _is_plain(value):
+            return evidence.tensor, (evidence.encode(value),)
         if (
             isinstance(value, types.ModuleType)
             and type(value) is not types.ModuleType
@@ -27,6 +34,22 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         ):
             return importlib.import_module, (value.__name__,)
         return super().reducer_override(value)
+
+
+def _is_plain(value: torch.Tensor) -> bool:
+    """Whether its numbers are all that there is of it: no gradient, no strides, no view of something larger."""
+    return (
+        value.layout == torch.strided
+        and value.device.type == "cpu"
+        and not value.requires_grad
+        and not value.is_quantized
+        and not value.is_conj()
+        and not value.is_neg()
+        and value.is_contiguous()
+        and value.untyped_storage().nbytes() == value.nbytes < evidence.MAX_MESSAGE
+        and str(value.dtype).removeprefix("torch.") in evidence.DTYPES
+        and not vars(value)
+    )
 
 
 def dumps(value: Any) -> bytes:
