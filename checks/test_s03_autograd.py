@@ -31,7 +31,7 @@ def slopes_at(solution, points):
 def test_derivative_of_square_comes_out_of_the_graph(student):
     """Autograd computes the number: when what the graph has saved is changed, the answer changes too."""
     slope = student.probe(slope_through_a_changed_graph, x=3.0)
-    through_torch_func = slope == "torch.func" and _uses_name(student.source, "func")
+    through_torch_func = slope == "torch.func" and _uses_name(student.statements, "func")
     require(
         through_torch_func or (type(slope) is float and math.isfinite(slope) and abs(slope - 6.0) > 1e-3),
         "While this ran, 1 was added to every number that a graph had saved for its backward pass. A derivative that "
@@ -50,8 +50,8 @@ def slope_through_a_changed_graph(solution, x):
         raise
 
 
-def _uses_name(source, name):
-    nodes = [node for statement in source.needed(["derivative_of_square"]) for node in ast.walk(statement.node)]
+def _uses_name(statements, name):
+    nodes = [node for statement in statements for node in ast.walk(statement)]
     names = [getattr(node, key, None) for node in nodes for key in ("attr", "id", "module", "name")]
     return any(name in str(found).split(".") for found in names)
 

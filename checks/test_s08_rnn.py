@@ -139,11 +139,8 @@ def check_parameters(student, name, gates):
 def written_by_hand(student, name, *banned):
     """The cell has a forward of its own, which does not leave the work to torch's."""
     student.forbid(*banned, instead="write the gates yourself, from the four parameters")
-    last = student.source.definition(name)
-    statements = [
-        s.node for s in student.source.needed([name]) if s.node is last or getattr(s.node, "name", "") != name
-    ]
-    nodes = [node for statement in statements for node in ast.walk(statement)]
+    earlier = [s for s in student.statements if getattr(s, "name", "") == name][:-1]
+    nodes = [node for statement in student.statements if statement not in earlier for node in ast.walk(statement)]
     own = any(isinstance(node, ast.FunctionDef) and node.name in ("forward", "__call__") for node in nodes)
     calls = {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}
     bases = [base for node in nodes if isinstance(node, ast.ClassDef) for base in node.bases]

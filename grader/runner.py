@@ -53,14 +53,14 @@ class Diagnoses(Protocol):
 class Trial:
     """What became of one check.
 
-    log: all evidence it saw; read: what of the learner's file; error: what it raised, for a debugger; measures: the
-    numbers it held against thresholds; pictures: what it found worth seeing.
+    log: all evidence it saw; read: whether it read the learner's file; error: what it raised, for a debugger; measures:
+    the numbers it held against thresholds; pictures: what it found worth seeing.
     """
 
     outcome: Outcome
     message: str = ""
     log: list[Reply] = field(default_factory=list)
-    read: set[str] = field(default_factory=set)
+    read: bool = False
     error: BaseException | None = None
     measures: list[Measure] = field(default_factory=list)
     pictures: list[Picture] = field(default_factory=list)

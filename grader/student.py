@@ -32,7 +32,7 @@ class LearnerStopped(Exception):
 class Shared:
     """What the checks of one section share: results of `@shared` functions, with the replies behind them."""
 
-    results: dict[str, tuple[list[Reply], set[str], Any, Exception | None]] = field(default_factory=dict)
+    results: dict[str, tuple[list[Reply], bool, Any, Exception | None]] = field(default_factory=dict)
 
 
 class Room:
@@ -60,7 +60,7 @@ class Student:
         self._shared = shared if shared is not None else Shared()
         self._log: list[Reply] = []
         self._call = ""
-        self._read: set[str] = set()  # of the learner's file: `exercise` (what it needs) or `text` (the whole)
+        self._read = False  # whether it read what the exercise needs of the learner's file
 
     @property
     def _clean_room(self) -> Room:
@@ -90,7 +90,7 @@ class Student:
         built-in one. What stands in the stub, and is as it was given, may use it. `instead` tells what to do.
         """
         given = stub_source(self._kit, self._section.name)
-        self._read.add("exercise")
+        self._read = True
         for statement in self._solution.source.needed([self._check.exercise]):
             for node in ast.walk(statement.node):
                 found = _used(node, names)
@@ -99,10 +99,10 @@ class Student:
                     raise CheckFailed(f"{self._solution.source.place(line)} of your file uses `{found}`: {instead}")
 
     @property
-    def source(self) -> Source:
-        """The learner's file, to be read."""
-        self._read.add("text")
-        return self._solution.source
+    def statements(self) -> list[ast.stmt]:
+        """What the exercise needs of the learner's file, to be read: statements of its top level, in their order."""
+        self._read = True
+        return [statement.node for statement in self._solution.source.needed([self._check.exercise])]
 
     @property
     def data(self) -> Any:
@@ -158,7 +158,7 @@ class Student:
         """Whether this reply says that the exercise has not been written yet."""
         if reply.raised is None or reply.raised.type != "NotImplementedError":
             return False
-        self._read.add("exercise")
+        self._read = True
         return self._solution.source.has_placeholder(self._check.exercise)
 
     def _once(self, function: Callable[..., Any]) -> Any:
@@ -166,7 +166,7 @@ class Student:
         key = f"{self._check.exercise}.{function.__qualname__}"
         if key not in self._shared.results:
             start, value, before = len(self._log), None, self._read
-            self._read = set()
+            self._read = False
             error: Exception | None = None
             try:
                 value = self._resolve(function, function.__qualname__)

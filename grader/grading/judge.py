@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grader.grading.verdicts import Given, Reading, Reads, Step, Verdict, find, in_order, path, section_result
+from grader.grading.verdicts import Given, Reading, Step, Verdict, find, in_order, path, section_result
 from grader.kit import Check, Exercise, Kit, Section
 from grader.pairing import NOTEBOOK
 from grader.results import MAX_MESSAGE, MAX_OUTPUT, MUST_RUN, NOT_THERE, Outcome, SectionResult
@@ -191,9 +191,8 @@ class _SectionRun:
         mistake, advice = (known.mistake, known.advice) if known else (None, None)
         verdict = Verdict(trial.outcome, tidy(trial.message, MAX_MESSAGE), mistake, advice, output, trial.pictures)
         if trial.message != MUST_RUN:
-            reads = Reads(whole="text" in trial.read) if trial.read else None
             answers = [(reply.asked, reply.digest) for reply in trial.log]
-            steps = dict(path(self._roots[check.name], check.exercise, self.reading, reads, answers, verdict))
+            steps = dict(path(self._roots[check.name], check.exercise, self.reading, trial.read, answers, verdict))
             self.steps |= steps
             if len(_STEPS) > MAX_STEPS:
                 _STEPS.clear()
@@ -225,8 +224,7 @@ def read(kit: Kit, section: Section, solution: Recorder) -> Reading:
         places = [(_first_line(s.node), s.node.end_lineno) for s in source.needed([exercise.name])]
         needed = repr([(start, lines[start - 1 : end]) for start, end in places])
         digests[exercise.name] = hashlib.sha256(needed.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    whole = hashlib.sha256(source.text.encode("utf-8", "surrogatepass")).hexdigest()
-    return Reading(settled, digests, whole)
+    return Reading(settled, digests)
 
 
 def _first_line(node: ast.stmt) -> int:
@@ -237,7 +235,7 @@ def _first_line(node: ast.stmt) -> int:
 def missing(section: Section, why: str = NOT_THERE) -> SectionResult:
     """The result of a section without a file."""
     told: tuple[Outcome, str] = "error", f"{section.name}.py {why}"
-    reading = Reading({exercise.name: told for exercise in section.exercises}, {}, "")
+    reading = Reading({exercise.name: told for exercise in section.exercises}, {})
     result = section_result(section, reading, lambda exercise: None)
     assert result is not None
     return result

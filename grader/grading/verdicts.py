@@ -42,9 +42,7 @@ class Asks:
 
 @dataclass(frozen=True)
 class Reads:
-    """The check reads the learner's file: the whole text, or what its exercise needs of it."""
-
-    whole: bool
+    """The check reads what its exercise needs of the learner's file."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +82,11 @@ class Reading:
     """What a learner's file says without being run.
 
     settled: for each exercise that needs no check to be run, its outcome and message. digests: of what each exercise
-    needs of the file. text: the digest of the whole.
+    needs of the file.
     """
 
     settled: dict[str, tuple[Outcome, str]]
     digests: dict[str, str]
-    text: str
-
-    def digest(self, exercise: str, step: Reads) -> str:
-        """Of that part of the file which a check of this exercise reads."""
-        return self.text if step.whole else self.digests[exercise]
 
     @classmethod
     def from_json(cls, text: str) -> Reading:
@@ -124,7 +117,7 @@ def find(
                 return None
             name = _below(name, given)
         elif isinstance(step, Reads):
-            name = _below(name, reading.digest(exercise, step).encode())
+            name = _below(name, reading.digests[exercise].encode())
         else:
             return step
 
@@ -133,15 +126,18 @@ def path(
     root: bytes,
     exercise: str,
     reading: Reading,
-    reads: Reads | None,
+    reads: bool,
     answers: Iterable[tuple[str, bytes]],
     end: Verdict,
 ) -> Iterator[tuple[bytes, Step]]:
-    """The steps of one run of a check: what it read, what it asked with the digests of the answers, and its end."""
+    """The steps of one run of a check: what it asked with the digests of the answers, and its end.
+
+    reads: whether it read what the exercise needs of the file.
+    """
     name = root
-    if reads is not None:
-        yield name, reads
-        name = _below(name, reading.digest(exercise, reads).encode())
+    if reads:
+        yield name, Reads()
+        name = _below(name, reading.digests[exercise].encode())
     for request, given in answers:
         yield name, Asks(request)
         name = _below(name, given)

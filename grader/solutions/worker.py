@@ -116,8 +116,9 @@ def _use_huge_pages() -> None:
         place, permissions, _, _, _, *name = line.split()
         if permissions == "rw-p" and name in ([], ["[heap]"]):
             start, end = (int(address, 16) for address in place.split("-"))
-            for address in range(-(-start // huge) * huge, end - huge + 1, huge):
-                madvise(ctypes.c_void_p(address), ctypes.c_size_t(huge), collapse)
+            first, last = -(-start // huge) * huge, end // huge * huge
+            if first < last:
+                madvise(ctypes.c_void_p(first), ctypes.c_size_t(last - first), collapse)
 
 
 def _fork(channel: Channel, level: str, body: Any, *arguments: Any) -> None:
