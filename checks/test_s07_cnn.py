@@ -432,7 +432,7 @@ def graph_nodes():
     seen, open_nodes = set(), [tensor.grad_fn for tensor in found]
     while open_nodes:
         node = open_nodes.pop()
-        if node is not None and node not in seen:
+        if isinstance(node, torch.autograd.graph.Node) and node not in seen:  # of a subclass it may be anything
             seen.add(node)
             open_nodes += [after for after, _ in node.next_functions]
     return len(seen)
