@@ -27,7 +27,7 @@ MAX_HEADER = 4 * 2**20  # bytes
 MAX_DEPTH = 32  # of containers within containers
 MAX_TEXT = 500  # characters of a foreign value's text
 
-DTYPES: dict[str, torch.dtype] = {
+_DTYPES: dict[str, torch.dtype] = {
     str(dtype).removeprefix("torch."): dtype
     for dtype in (
         *(torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64),
@@ -121,7 +121,7 @@ class _Encoder:
         if kind is torch.Size:
             return ["size", [int(n) for n in value]]
         if kind is torch.dtype:
-            return ["dtype", str(value).removeprefix("torch.")]
+            return ["dtype", _name(value)]
         if kind is torch.device:
             return ["device", str(value)]
         if kind is Foreign:
@@ -129,16 +129,13 @@ class _Encoder:
         return self.foreign(value, depth)
 
     def tensor(self, value: torch.Tensor, tag: str) -> list[Any] | None:
-        if value.layout != torch.strided or value.device.type == "meta" or value.is_quantized:
-            return None
-        name = str(value.dtype).removeprefix("torch.")
-        if name not in DTYPES:
+        if not holds(value):
             return None
         if value.numel() * value.dtype.itemsize > MAX_MESSAGE:
             self.refuse()
         plain = value.detach().cpu().resolve_conj().resolve_neg().contiguous()
         raw = plain.reshape(-1).view(torch.uint8).numpy().tobytes() if plain.numel() else b""
-        return [tag, name, list(plain.shape), bool(value.requires_grad), self.buffer(raw)]
+        return [tag, _name(value.dtype), list(plain.shape), bool(value.requires_grad), self.buffer(raw)]
 
     def foreign(self, value: Any, depth: int) -> list[Any]:
         """A description; of a subclass of a known type also what it holds. Learner's code may run here."""
@@ -188,6 +185,16 @@ def decode(message: bytes | memoryview) -> Any:
     if decoder.position != len(decoder.data):
         _refuse("bytes left over")
     return value
+
+
+def holds(value: torch.Tensor) -> bool:
+    """Whether a message holds this tensor as one, with its numbers; otherwise it is described only."""
+    strided = value.layout == torch.strided and value.device.type != "meta" and not value.is_quantized
+    return strided and _name(value.dtype) in _DTYPES
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def tensor(message: bytes) -> torch.Tensor:
@@ -272,7 +279,7 @@ class _Decoder:
         return list(shape)
 
     def read_tensor(self, dtype: Any, shape: Any, requires_grad: Any, size: Any, *, depth: int) -> torch.Tensor:
-        kind = DTYPES.get(self.plain(dtype, str)) or _refuse("no such dtype")
+        kind = _DTYPES.get(self.plain(dtype, str)) or _refuse("no such dtype")
         raw = self.take(size)
         sizes = self.shape(shape, kind.itemsize, len(raw))
         if not raw:
@@ -309,7 +316,7 @@ class _Decoder:
         return torch.Size([self.read_int(n, depth=depth) for n in self.plain(shape, list)])
 
     def read_dtype(self, name: Any, *, depth: int) -> torch.dtype | Foreign:
-        known = DTYPES.get(self.plain(name, str))
+        known = _DTYPES.get(self.plain(name, str))
         return known if known is not None else Foreign("torch.dtype", None, f"torch.{name}"[:MAX_TEXT])
 
     def read_device(self, name: Any, *, depth: int) -> torch.device:

@@ -17,7 +17,7 @@ from grader.checks import CheckFailed, Rng, show
 from grader.kit import Check, Kit, Section
 from grader.solutions import Reply, Request, Solution
 from grader.solutions.execution import call
-from grader.solutions.source import Parameters, Source
+from grader.solutions.source import Parameters, Source, Statement
 
 
 class LearnerStopped(Exception):
@@ -90,8 +90,7 @@ class Student:
         built-in one. What stands in the stub, and is as it was given, may use it. `instead` tells what to do.
         """
         given = stub_source(self._kit, self._section.name)
-        self._read = True
-        for statement in self._solution.source.needed([self._check.exercise]):
+        for statement in self._needed():
             for node in ast.walk(statement.node):
                 found = _used(node, names)
                 if found and not given.has(statement):
@@ -101,8 +100,11 @@ class Student:
     @property
     def statements(self) -> list[ast.stmt]:
         """What the exercise needs of the learner's file, to be read: statements of its top level, in their order."""
+        return [statement.node for statement in self._needed()]
+
+    def _needed(self) -> list[Statement]:
         self._read = True
-        return [statement.node for statement in self._solution.source.needed([self._check.exercise])]
+        return self._solution.source.needed([self._check.exercise])
 
     @property
     def data(self) -> Any:

@@ -39,15 +39,13 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 def _is_plain(value: torch.Tensor) -> bool:
     """Whether its numbers are all that there is of it: no gradient, no strides, no view of something larger."""
     return (
-        value.layout == torch.strided
+        evidence.holds(value)
         and value.device.type == "cpu"
         and not value.requires_grad
-        and not value.is_quantized
         and not value.is_conj()
         and not value.is_neg()
         and value.is_contiguous()
         and value.untyped_storage().nbytes() == value.nbytes < evidence.MAX_MESSAGE
-        and str(value.dtype).removeprefix("torch.") in evidence.DTYPES
         and not vars(value)
     )
 

@@ -348,7 +348,7 @@ class Sandbox:
     def interrupt(self) -> None:
         """Kill every process of the learner's, so that the innermost of ours goes on."""
         for _ in range(20):  # a fork bomb needs more than one look
-            learners = self._watch.look().keys() - self._trusted if self._watch else set()
+            learners = {seen.pid for seen in self._learners()}
             if not self._watch or not learners:
                 return
             self._watch.kill(learners)

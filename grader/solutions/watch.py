@@ -62,8 +62,9 @@ class Namespace:
                 if name.isdecimal():
                     with contextlib.suppress(OSError, ValueError, IndexError):
                         stat = (self._proc / name / "stat").read_text(errors="replace")
-                        if _state(stat) not in "ZX":  # ended, though nobody has been told yet
-                            found[int(name)] = _seen(int(name), stat)
+                        fields = stat.rpartition(")")[2].split()  # the name before them may hold anything
+                        if fields[0] not in "ZX":  # ended, though nobody has been told yet
+                            found[int(name)] = _seen(int(name), fields)
         return found
 
     def share(self, pid: int) -> int:
@@ -85,13 +86,8 @@ class Namespace:
         _kill(ours)
 
 
-def _state(stat: str) -> str:
-    return stat.rpartition(")")[2].split()[0]
-
-
-def _seen(pid: int, stat: str) -> Seen:
-    """One line of /proc/PID/stat; the name in it may hold anything."""
-    fields = stat.rpartition(")")[2].split()
+def _seen(pid: int, fields: list[str]) -> Seen:
+    """What /proc/PID/stat says after the name."""
     return Seen(pid, int(fields[1]), sum(map(int, fields[11:15])) / TICKS, int(fields[21]) * PAGE, int(fields[17]))
 
 
