@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import ROOT, Run
+from support import ROOT, Run, run
 
 TINY = ROOT / "tests" / "tiny"
 REFERENCE = (TINY / "reference" / "s01_tiny.py").read_text()
@@ -148,12 +148,25 @@ for name, module in list(sys.modules.items()):
     assert done.returncode == 0, done.stderr
 
 
+def test_called_from_among_the_submissions_it_imports_none(folder: Path) -> None:
+    """Python looks for modules in the folder where it is started, the standard library's too."""
+    place = hand_in(folder, ada=REFERENCE)
+    for name in ("multiprocessing", "json", "torch", "numpy", "grader"):
+        (place / f"{name}.py").write_text(f"open({str(folder / 'imported')!r}, 'w')\n")
+    command = [str(Path(sys.executable).with_name("grader")), "grade", ".", "--out", str(folder / "out")]
+    done = run(command, cwd=place, env={**os.environ, "TORCH_KATA": str(folder / "kit")})
+    assert done.returncode == 0, done.stderr
+    assert totals(folder)["ada"] == "100"
+    assert not (folder / "imported").exists()
+
+
 @pytest.mark.parametrize(
     ("prepare", "arguments", "told"),
     [
         ("", ["grade", "missing", "--out", "out"], "no folder missing"),
         ("touch file", ["grade", "file", "--out", "out"], "is a file"),
         ("mkdir empty", ["grade", "empty", "--out", "out"], "is empty"),
+        ("", ["grade", ".", "--out", "out"], "lies among the submissions"),
         ("mkdir -p c/a out; touch out/mine", ["grade", "c", "--out", "out"], "holds other files"),
         ("mkdir -p c/a; touch out", ["grade", "c", "--out", "out"], "is a file"),
         ("mkdir -p c/a", ["grade", "c", "--out", "out", "--sandbox", "none"], "--trust"),

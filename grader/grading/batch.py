@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -150,7 +150,7 @@ class Batch:
             result.problems[:0] = dict.fromkeys(problem for attempt in counted for problem in attempt.problems)
             result.ungraded |= any(attempt.unread for attempt in counted)
             for number, attempt in enumerate(reversed(attempts), start=1):
-                at = datetime.fromtimestamp(attempt.at, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+                at = datetime.fromtimestamp(attempt.at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
                 points = sum(section.points for section in attempt.results.values())
                 result.attempts.append(AttemptResult(number, at, points, attempt in counted))
             yield result
@@ -207,7 +207,9 @@ class Batch:
         """Each job with its results, or with a sentence why there are none, as they come."""
         again: list[Job] = []  # lost with their judge
         tries: dict[int, int] = {}
-        os.environ |= {"OMP_NUM_THREADS": "1"}  # for the judges: they fork nothing, but must agree to the last bit
+        # For the judges: they must agree to the last bit, and find no module in the folder that we were called from,
+        # which may be one of submissions.
+        os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
         while first := again.pop() if again else next(jobs, None):
             again.append(first)
             running: dict[Future[Graded], Job] = {}

@@ -59,6 +59,11 @@ def grade(
         raise GradingError(
             "the sandbox needs Linux (on Windows: WSL); your own code may run with --sandbox none --trust"
         )
+    if kit.root.is_relative_to(submissions.resolve()):
+        raise GradingError(
+            f"the kit at {kit.root} lies among the submissions, and its checks may be a learner's: call it from your"
+            " own kit, or set TORCH_KATA to its folder"
+        )
     with _explained(out):
         listed = read_roster(roster) if roster else None
         handed_in = read_submissions(submissions, sections, layout=layout, roster=listed)

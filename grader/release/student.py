@@ -30,7 +30,7 @@ GRADER = (
 README = """# Torch Kata
 
 Exercises that take you from a first PyTorch tensor to a deployed model, and tell you what went wrong when something
-did. You need Python 3.10 or later, on Linux, macOS or Windows. A folder that `grader init` made is ready. Any other one
+did. You need Python 3.11 or later, on Linux, macOS or Windows. A folder that `grader init` made is ready. Any other one
 is set up so:
 
 ```sh
