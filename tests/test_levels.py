@@ -20,7 +20,8 @@ import psutil
 import pytest
 from support import ROOT, TINY, open_folder, run
 
-from grader.solutions.sandbox import WarmLauncher, launcher
+from grader.solutions.sandbox import launcher
+from grader.solutions.zygotes import WarmLauncher, Zygotes
 
 USER = 61000  # nobody's
 
@@ -138,8 +139,9 @@ if not os.fork():
 
 def test_a_warm_sandbox_is_as_closed_and_as_empty_as_a_new_one() -> None:
     """The second fork of a zygote finds nothing of the first: no file, no process, no privilege, no descriptor."""
-    warm = WarmLauncher(["torch"])
-    try:
+    with Zygotes(("torch",)) as zygotes:
+        zygotes.start()
+        warm = WarmLauncher(zygotes.address)
         for _ in range(2):
             with tempfile.TemporaryFile() as out:
                 process = warm.python(SEES, [], out.fileno(), out.fileno())
@@ -155,5 +157,4 @@ def test_a_warm_sandbox_is_as_closed_and_as_empty_as_a_new_one() -> None:
             assert told["no_new_privileges"] == "1"
             assert told["core_pattern"] is False
         assert not [p for p in psutil.process_iter(["uids"]) if p.info["uids"] and p.info["uids"].real == warm.uid]
-    finally:
         warm.close()

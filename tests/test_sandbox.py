@@ -15,8 +15,9 @@ from grader.kit import Kit
 from grader.results import SectionResult
 from grader.runner import collect, run_section
 from grader.solutions import Request
-from grader.solutions.sandbox import SandboxError, launcher, self_test
+from grader.solutions.sandbox import SandboxError, launcher
 from grader.solutions.sandboxed import Limits, Sandbox, SandboxedSolution
+from grader.solutions.self_test import self_test
 from grader.solutions.source import Source
 
 TINY = Kit(Path(__file__).parent / "tiny")

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -23,9 +24,13 @@ from grader.grading.store import Attempt, Keys, Store, text_digest
 from grader.grading.verdicts import Given, Roots, find, in_order, section_result
 from grader.kit import Check, Kit, Section
 from grader.results import AttemptResult, SectionResult, SubmissionResult
+from grader.solutions.sandbox import SandboxError
+from grader.solutions.zygotes import Zygotes
 
 TRIES = 2  # a job that took its judge down with it this often is given up
 AHEAD = 2  # jobs that wait for a judge, so that none waits for a job
+# What a judge imports, torch with them: once in the process that they are forked from, where there is such a one.
+IMPORTS = ("grader.runner", "grader.mistakes", "grader.solutions.recorded", "grader.solutions.sandboxed")
 
 
 class Work(NamedTuple):
@@ -62,7 +67,8 @@ class Batch:
     def __post_init__(self) -> None:
         self._keys = Keys(self.kit, self.seed)
         self._roots = Roots(self.kit, self.seed, self.store.checks)
-        self._modules = modules_of(self.kit, self.sections)
+        self._modules: tuple[str, ...] = ()
+        self._zygotes: Zygotes | None = None
         self._given_up: dict[str, str] = {}  # by key of a result: why there is none
 
     def grade(self, submissions: Iterable[Submission], tell: Tell) -> None:
@@ -157,7 +163,16 @@ class Batch:
 
     def _run(self, todo: list[Work], tell: Tell, *, recorded: bool = False) -> None:
         """Do what is to be done, and keep what comes of it as it comes."""
-        for job, graded in self._judge(self._jobs(todo, recorded)):
+        self._modules = modules_of(self.kit, {work.section for work in todo})
+        with ExitStack() as ends:
+            if todo and self.warm and not recorded and not self.cluster:
+                self._zygotes = ends.enter_context(Zygotes(self._modules, min(self.jobs, len(todo))))
+                self._zygotes.start()
+            self._keep(self._judge(self._jobs(todo, recorded)), tell)
+
+    def _keep(self, done: Iterable[tuple[Job, Graded | str]], tell: Tell) -> None:
+        """Keep what comes of jobs, and tell of it."""
+        for job, graded in done:
             texts = {name: text_digest(text) for name, text in job.files.items()}
             keys = {name: self._keys.key(name, text) for name, text in texts.items()}
             if isinstance(graded, str):
@@ -196,7 +211,7 @@ class Batch:
             roots={work.section: self._roots.of(work.section) for work in works},
             seed=self.seed,
             sandbox=self.sandbox,
-            warm=self.warm,
+            zygotes=self._zygotes.address if self._zygotes else "",
             modules=self._modules,
             number=number,
             cache=self.cache,
@@ -213,7 +228,7 @@ class Batch:
         while first := again.pop() if again else next(jobs, None):
             again.append(first)
             running: dict[Future[Graded], Job] = {}
-            with self._judges(first) as pool:
+            with self._judges() as pool:
                 try:
                     while True:
                         while len(running) < (IN_FLIGHT if self.cluster else self.jobs + AHEAD):
@@ -221,6 +236,8 @@ class Batch:
                             if job is None:
                                 break
                             tries[job.number] = tries.get(job.number, 0) + 1
+                            if self._zygotes:
+                                self._zygotes.start()
                             running[pool.submit(judge_there if self.cluster else self.work, job)] = job
                         if not running:
                             return
@@ -235,6 +252,10 @@ class Batch:
                                 raise ClusterError(f"the Dask scheduler at {self.cluster} is gone") from None
                             except Exception as error:
                                 answer = f"{type(error).__name__}: {error}"
+                                if isinstance(error, SandboxError) and tries[job.number] < TRIES:
+                                    again.append(job)
+                                    del running[future]
+                                    continue
                             del running[future]
                             yield job, answer
                 except BrokenProcessPool:  # a judge died: its job, or one beside it, is tried again in a new pool
@@ -247,13 +268,13 @@ class Batch:
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise
 
-    def _judges(self, first: Job) -> AbstractContextManager[Executor]:
+    def _judges(self) -> AbstractContextManager[Executor]:
         """Where judges run: processes here, or the workers of a cluster."""
         if self.cluster:
             return judges(self.cluster, self.kit, self.sandbox)
-        settings = replace(first, files={}, roots={}, records=None if first.records is None else {})
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self.jobs, context, initializer=start_judge, initargs=(settings,))
+        context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+        context.set_forkserver_preload([*IMPORTS, *self._modules])
+        return ProcessPoolExecutor(self.jobs, context, initializer=start_judge)
 
 
 class Tell:

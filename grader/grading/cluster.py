@@ -23,6 +23,7 @@ from typing import Any
 from grader.grading.judge import Graded, Job, judge
 from grader.grading.verdicts import versions
 from grader.kit import Kit
+from grader.solutions.zygotes import Zygotes
 
 CONNECT_SECONDS = 10
 IN_FLIGHT = 1_000  # jobs handed to the scheduler: enough for any cluster, and a text each takes little memory
@@ -30,6 +31,7 @@ PARTS = ("grader", "reference", "checks", "exercises")
 PACKAGE = Path(__file__).resolve().parents[1]
 _ONE_AT_A_TIME = threading.Lock()  # a worker with several threads still judges one job after the other
 _WARM: dict[str, bool] = {}  # by level: whether this worker's sandboxes start from a zygote
+_zygotes: Zygotes | None = None  # this worker's
 
 
 class ClusterError(Exception):
@@ -113,7 +115,7 @@ def prepare(level: str, expected: str) -> None:
         raise ClusterError(f"a worker has (kit, torch, torchvision) {versions()}, the coordinator {expected}")
     import torch
 
-    from grader.solutions.sandbox import self_test
+    from grader.solutions.self_test import self_test
 
     torch.set_num_threads(1)
     root = PACKAGE.parent
@@ -122,6 +124,17 @@ def prepare(level: str, expected: str) -> None:
 
 def judge_there(job: Job) -> Graded:
     """On a worker: grade the sections of one submission with the kit that was sent."""
-    here = replace(job, kit=PACKAGE.parent, cache=PACKAGE.parent / "mistakes", warm=_WARM.get(job.sandbox, False))
     with _ONE_AT_A_TIME:
-        return judge(here)
+        address = _address(job.modules) if _WARM.get(job.sandbox) else ""
+        return judge(replace(job, kit=PACKAGE.parent, cache=PACKAGE.parent / "mistakes", zygotes=address))
+
+
+def _address(modules: tuple[str, ...]) -> str:
+    """Of this worker's zygote, which lives as long, and is started anew only for other modules."""
+    global _zygotes
+    if _zygotes is None or _zygotes.modules != modules:
+        if _zygotes is not None:
+            _zygotes.close()
+        _zygotes = Zygotes(modules)
+    _zygotes.start()
+    return _zygotes.address

@@ -24,7 +24,8 @@ from grader.kit import Kit, Section
 from grader.report.pages import ClassPages
 from grader.report.tables import GradeTable
 from grader.results import SectionResult
-from grader.solutions.sandbox import LEVELS, SandboxError, self_test
+from grader.solutions.sandbox import LEVELS, SandboxError
+from grader.solutions.self_test import self_test
 from grader.text import tidy
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ast
 import atexit
-import contextlib
 import ctypes
+import gc
 import hashlib
 import os
 import re
@@ -25,15 +25,14 @@ from grader.grading.verdicts import Given, Reading, Step, Verdict, find, in_orde
 from grader.kit import Check, Exercise, Kit, Section
 from grader.pairing import NOTEBOOK
 from grader.results import MAX_MESSAGE, MAX_OUTPUT, MUST_RUN, NOT_THERE, Outcome, SectionResult
-from grader.solutions.sandbox import SandboxError
 from grader.text import tidy
 
 if TYPE_CHECKING:
     from grader.mistakes import Bank
     from grader.solutions import Record
     from grader.solutions.recorded import Recorder
-    from grader.solutions.sandbox import WarmLauncher
     from grader.solutions.sandboxed import Sandbox, SandboxedSolution
+    from grader.solutions.zygotes import WarmLauncher
     from grader.student import Shared
 
 # What a section's code makes torch import, and how long that takes; once in the worker rather than in every fork of it.
@@ -49,9 +48,9 @@ MAX_STEPS = 200_000  # steps of checks that a judge remembers, some hundred byte
 class Job:
     """What a judge needs to know of one submission: its text travels with the job.
 
-    files: texts by section; roots: where the paths of each section's checks begin; sandbox: a level; warm: start it
-    from a zygote that has imported these modules; records: evidence by section and request, to be judged again; then
-    nothing runs.
+    files: texts by section; roots: where the paths of each section's checks begin; sandbox: a level; zygotes: the
+    address of those that it starts from, if any, which have imported these modules; records: evidence by section and
+    request, to be judged again; then nothing runs.
     """
 
     kit: Path
@@ -60,7 +59,7 @@ class Job:
     roots: dict[str, dict[str, bytes]]
     seed: int
     sandbox: str = "bubblewrap"
-    warm: bool = False
+    zygotes: str = ""
     modules: tuple[str, ...] = ()
     number: int = 0
     cache: Path | None = None
@@ -79,7 +78,7 @@ class Graded:
     steps: dict[bytes, Step] = field(default_factory=dict)
 
 
-_LOCAL = threading.local()  # a zygote serves one thread
+_LOCAL = threading.local()
 _STEPS: dict[bytes, Step] = {}
 _KITS: dict[Path, Kit] = {}
 _BANKS: dict[tuple[Path, int], Bank] = {}
@@ -95,7 +94,7 @@ def judge(job: Job) -> Graded:
         return graded
     from grader.solutions.sandboxed import Sandbox
 
-    warm = _zygote(job.modules) if job.warm else None
+    warm = _launcher(job.zygotes) if job.zygotes else None
     with Sandbox(job.sandbox, modules=job.modules, warm=warm) as box:
         if any(text.strip() for text in job.files.values()):
             box.start()  # imports torch there while we import it here
@@ -104,16 +103,15 @@ def judge(job: Job) -> Graded:
     return graded
 
 
-def _zygote(modules: tuple[str, ...]) -> WarmLauncher:
-    """The zygote of this process: it lives as long, and is started anew only for other modules."""
-    from grader.solutions.sandbox import WarmLauncher
+def _launcher(address: str) -> WarmLauncher:
+    """What starts the sandboxes of this thread, one at a time, as long as there are zygotes at this address."""
+    from grader.solutions.zygotes import WarmLauncher
 
-    found: WarmLauncher | None = getattr(_LOCAL, "zygote", None)
-    if found is None or found.modules != list(modules):
+    found: WarmLauncher | None = getattr(_LOCAL, "launcher", None)
+    if found is None or found.address != address:
         if found is not None:
             found.close()
-        found = _LOCAL.zygote = WarmLauncher(modules)
-    found.start()
+        found = _LOCAL.launcher = WarmLauncher(address)
     return found
 
 
@@ -248,19 +246,14 @@ def modules_of(kit: Kit, sections: Iterable[str]) -> tuple[str, ...]:
     return tuple(module for pattern, module in WARM.items() if any(re.search(pattern, text) for text in texts))
 
 
-def start_judge(first: Job | None = None) -> None:
+def start_judge() -> None:
     """Prepare a judge's process: the kernel ends it when the coordinator is killed, and its sandbox with it.
 
-    What a check prints (a sampled text, say) is for a learner's own run, not for the instructor's terminal. first: a
-    job like those to come, whose zygote is started at once.
+    What a check prints (a sampled text, say) is for a learner's own run, not for the instructor's terminal.
     """
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-    atexit.register(os._exit, 0)  # half a second of taking torch apart otherwise; the zygote ends with its parent
+    atexit.register(os._exit, 0)  # half a second of taking torch apart otherwise
+    gc.freeze()  # what was imported stays
     if sys.platform == "linux":
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-    if first is not None and first.warm:
-        with contextlib.suppress(SandboxError):  # told by the first job
-            _zygote(first.modules)
-    if first is not None:  # while the zygote imports it too
-        import grader.runner  # noqa: F401

@@ -1,9 +1,10 @@
-"""How a sandbox is started: the three levels, their command lines, and the self-test that each must pass.
+"""How a sandbox is started: the three levels and their command lines. The test that each must pass is in `self_test`.
 
 - `bubblewrap`: its own namespaces, no network, read-only binds of the system, the interpreter and the environment, one
   small tmpfs to write to, another uid. What runs there is never left uid 0: root either drops to another uid first or,
   where others cannot read the interpreter (below /root, say), starts it without a user namespace and drops inside.
-  Started warm, a `zygote` imports torch there once and forks, for each submission, a worker into namespaces of its own.
+  Started warm (`zygotes`), a process imports torch there once and forks, for each submission, a worker into namespaces
+  of its own.
 - `uid`: for root inside a container where namespaces are refused: another uid, and a filter of system calls.
 - `none`: nothing but another process, for one's own code.
 """
@@ -13,19 +14,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import importlib.util
-import json
 import os
-import select
 import shutil
-import signal
-import socket
 import stat
 import subprocess
 import sys
 import sysconfig
 import tempfile
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -102,120 +98,6 @@ class Started(Protocol):
         """Wait until it has ended."""
 
 
-class WarmLauncher:
-    """Starts processes as a `Launcher` of the level bubblewrap does, as forks of a zygote: one at a time.
-
-    modules: what the zygote imports, torch with them; None for nothing. A zygote that is lost is started again.
-    """
-
-    level = "bubblewrap"
-    home, code = HOME, CODE
-
-    def __init__(self, modules: Iterable[str] | None) -> None:
-        self.modules = None if modules is None else list(modules)
-        self.uid: int | None = None
-        self._launcher: Launcher | None = None
-        self._pid = 0
-
-    def start(self) -> None:
-        """Start the zygote, if there is none, and go on while it imports. Raises SandboxError if none can be had."""
-        if self._launcher is not None:
-            return
-        self._launcher = launcher("bubblewrap", warm=True)
-        self.uid = self._launcher.uid
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._printed = tempfile.TemporaryFile()  # noqa: SIM115
-        arguments = {
-            "control": theirs.fileno(),
-            "home": HOME,
-            "size": TMPFS,
-            "uid": None if self._launcher.drop_first else self.uid,
-            "modules": self.modules,
-        }
-        output = self._printed.fileno()
-        self._process = self._launcher.python(_ZYGOTE, [CODE, json.dumps(arguments)], output, output, [theirs.fileno()])
-        self._pid = 0
-        theirs.close()
-
-    def python(
-        self, script: str, arguments: list[str], stdout: int, stderr: int, pass_fds: Iterable[int] = ()
-    ) -> WarmProcess:
-        """As `Launcher.python`; waits until the zygote has imported what it should."""
-        self.start()
-        if not self._pid:
-            self._hear(b"ready", START_TIMEOUT)
-            self._pid = _last_below(self._process.pid)
-        fds = {number: number for number in pass_fds} | {1: stdout, 2: stderr}
-        order = {"script": script, "arguments": arguments, "numbers": list(fds)}
-        with contextlib.suppress(OSError):  # then nothing is heard
-            socket.send_fds(self._control, [json.dumps(order).encode()], list(fds.values()))
-        self._hear(b"started", START_TIMEOUT)
-        return WarmProcess(self, _last_below(self._pid, depth=1))
-
-    def _hear(self, word: bytes, seconds: float) -> None:
-        """Wait for a word of the zygote's; another, or none, ends it and raises SandboxError with what it printed."""
-        readable, _, _ = select.select([self._control], [], [], seconds)
-        heard = b""
-        with contextlib.suppress(OSError):
-            heard = self._control.recv(64) if readable else b""
-        if heard != word:
-            self._printed.seek(0)
-            said = self._printed.read().decode(errors="replace")
-            self.close()
-            raise CannotStart(_explain("bubblewrap", said))
-
-    def ended(self) -> None:
-        """Wait until the process that was started has ended, and all that it started with it."""
-        with contextlib.suppress(CannotStart):
-            self._hear(b"ended", 30.0)
-
-    def close(self) -> None:
-        """End the zygote, and whatever it started."""
-        if self._launcher is not None:
-            self._process.kill()
-            self._process.wait()
-            self._control.close()
-            self._printed.close()
-            self._launcher.close()
-            self._launcher = None
-
-
-def _last_below(pid: int, depth: int = 0) -> int:
-    """The innermost process below this one, or 0. depth: how far to look, 0 for all the way."""
-    import psutil
-
-    with contextlib.suppress(psutil.Error):
-        below = psutil.Process(pid).children(recursive=not depth)
-        return int(below[-1].pid) if below else 0
-    return 0
-
-
-@dataclass(frozen=True)
-class WarmProcess:
-    """What a zygote started: when it is killed, the kernel ends all that is in its namespace."""
-
-    launcher: WarmLauncher
-    pid: int
-
-    def kill(self) -> None:
-        """End it, if it still runs."""
-        with contextlib.suppress(ProcessLookupError):
-            if self.pid:
-                os.kill(self.pid, signal.SIGKILL)
-
-    def wait(self) -> None:
-        """Wait until it has ended."""
-        self.launcher.ended()
-
-
-_ZYGOTE = """
-import json, sys
-sys.path.insert(0, sys.argv[1])
-from grader.solutions.zygote import main
-main(**json.loads(sys.argv[2]))
-"""
-
-
 def launcher(level: str, *, warm: bool = False) -> Launcher:
     """A launcher of that level, with a uid that no other sandbox of this machine has. warm: for a zygote."""
     environment = {
@@ -225,7 +107,7 @@ def launcher(level: str, *, warm: bool = False) -> Launcher:
     for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):  # a machine that needs them computes wrongly without
         if name in os.environ:
             environment[name] = os.environ[name]
-    uid, claim = _claim_uid() if os.geteuid() == 0 and level != "none" else (0, None)
+    uid, claim = claim_uid() if os.geteuid() == 0 and level != "none" else (0, None)
     if level == "bubblewrap":
         return _bubblewrap(environment, uid, claim, warm)
     home = tempfile.mkdtemp(prefix="torch-kata-")
@@ -245,7 +127,7 @@ def launcher(level: str, *, warm: bool = False) -> Launcher:
     return Launcher("none", (), None, False, home, str(PACKAGE.parent), environment)
 
 
-def _claim_uid() -> tuple[int, IO[bytes]]:
+def claim_uid() -> tuple[int, IO[bytes]]:
     """A uid, and the locked file that keeps it ours until it is closed, or this process ends."""
     CLAIMS.mkdir(mode=0o700, parents=True, exist_ok=True)
     for number in range(UIDS):
@@ -268,9 +150,7 @@ def _bubblewrap(environment: dict[str, str], uid: int, claim: IO[bytes] | None, 
             " (or grade your own code with --sandbox none --trust)"
         )
     environment = {**environment, "HOME": HOME, "TMPDIR": HOME}
-    root = os.geteuid() == 0
-    roots = _roots()
-    inside = root and _private([*roots, str(PACKAGE)]) is not None
+    root, roots, inside = os.geteuid() == 0, _roots(), drops_inside()
     arguments = [program, "--die-with-parent", "--new-session", "--clearenv"]
     if inside:
         for namespace in ("pid", "net", "ipc", "uts", "cgroup-try"):
@@ -322,6 +202,11 @@ def _bubblewrap(environment: dict[str, str], uid: int, claim: IO[bytes] | None, 
     return Launcher("bubblewrap", tuple(arguments), uid if root else None, root and not inside, HOME, CODE, {}, claim)
 
 
+def drops_inside() -> bool:
+    """Whether bubblewrap is started as root, who becomes another inside: where others cannot read the interpreter."""
+    return os.geteuid() == 0 and _private([*_roots(), str(PACKAGE)]) is not None
+
+
 def _roots() -> list[str]:
     """The folders that hold the interpreter and its packages; none contains another."""
     found = {sys.prefix, sys.base_prefix, sys.exec_prefix, sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")}
@@ -363,114 +248,7 @@ def _kill_all_of(uid: int) -> None:
                 process.kill()
 
 
-# --------------------------------------------------------------------------------------------------- self-test
-
-_ATTEMPTS = """
-import json, os, socket, sys
-reference, port, judge, started, folders = json.loads(sys.argv[1])
-def attempt(what):
-    try:
-        return bool(what())
-    except Exception:
-        return False
-def listener():
-    with socket.create_connection(("127.0.0.1", port), 1):
-        return True
-def core_pattern():
-    os.close(os.open("/proc/sys/kernel/core_pattern", os.O_WRONLY))
-    return True
-def elsewhere():
-    for folder in folders:
-        try:
-            with open(os.path.join(folder, f"torch-kata-{os.getpid()}"), "w"):
-                pass
-            os.unlink(os.path.join(folder, f"torch-kata-{os.getpid()}"))
-            return True
-        except OSError:
-            pass
-    return False
-def judge_is_there():
-    os.kill(judge, 0)
-    with open(f"/proc/{judge}/stat") as file:  # another process may have that number in here
-        return file.read().rsplit(")", 1)[1].split()[19] == started
-sys.path.insert(0, sys.argv[2])
-from grader.solutions.syscalls import refuse_system_calls
-refuse_system_calls()
-print(json.dumps({
-    "read a reference": attempt(lambda: open(reference, "rb").read(1) or True),
-    "reach a listener on this machine": attempt(listener),
-    "signal another process": attempt(judge_is_there),
-    "open core_pattern for writing": attempt(core_pattern),
-    "write outside its own folder": attempt(elsewhere),
-    "be root": attempt(lambda: os.getuid() == 0 and sys.argv[3] == "root"),
-}))
-"""
-
-
-def self_test(level: str, secrets: list[Path]) -> bool:
-    """Try from the inside what must not be possible. secrets: files that nobody inside may read.
-
-    Returns whether sandboxes may be started warm. Raises SandboxError if something is possible, or if the sandbox does
-    not start at all.
-    """
-    if level == "bubblewrap":
-        with contextlib.suppress(CannotStart):
-            _test(WarmLauncher(None), secrets)
-            return True
-    if level != "none":
-        _test(launcher(level), secrets)
-    return False
-
-
-def _test(start: Launcher | WarmLauncher, secrets: list[Path]) -> None:
-    level = start.level
-    try:
-        for secret in secrets:
-            found = _attempt(start, secret)
-            possible = [what for what, done in found.items() if done]
-            if possible:
-                raise SandboxError(
-                    f"at the level {level}, a submission could {' and '.join(possible)} ({secret}): refusing to grade."
-                    + (f" Keep other users out of it: chmod -R go= {secret.parent}" if level == "uid" else "")
-                )
-    finally:
-        start.close()
-
-
-def _attempt(start: Launcher | WarmLauncher, secret: Path) -> dict[str, bool]:
-    folders = ["/", "/usr", "/kata", str(secret.parent)]
-    folders += ["/var/tmp"] if start.level == "bubblewrap" else []  # another uid may write there as everybody may
-    with _listener() as port, tempfile.TemporaryFile() as out:
-        told = [str(secret), port, os.getpid(), _started(os.getpid()), folders]
-        user = "root" if os.geteuid() == 0 else "user"
-        process = start.python(_ATTEMPTS, [json.dumps(told), start.code, user], out.fileno(), out.fileno())
-        watch = threading.Timer(60, process.kill)
-        watch.start()
-        process.wait()
-        watch.cancel()
-        out.seek(0)
-        said = out.read()
-    try:
-        answer = json.loads(said.splitlines()[-1])
-        return {str(what): bool(done) for what, done in answer.items()}
-    except (ValueError, IndexError, AttributeError):
-        raise CannotStart(_explain(start.level, said.decode(errors="replace"))) from None
-
-
-def _started(pid: int) -> str:
-    """When a process started, in ticks since boot: the same number inside and outside a pid namespace."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
-    return ""
-
-
-@contextlib.contextmanager
-def _listener() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
-
-
-def _explain(level: str, error: str) -> str:
+def explain(level: str, error: str) -> str:
     """What to do about a sandbox that does not start."""
     said = error.strip().splitlines()[-1] if error.strip() else "no message"
     advice = ""

@@ -22,9 +22,10 @@ import psutil
 
 from grader.solutions import Packed, Raised, Reply, Request
 from grader.solutions.pickling import pack
-from grader.solutions.sandbox import START_TIMEOUT, Launcher, SandboxError, Started, WarmLauncher, launcher
+from grader.solutions.sandbox import START_TIMEOUT, CannotStart, Launcher, SandboxError, Started, launcher
 from grader.solutions.source import Source
 from grader.solutions.watch import Namespace, Seen, Tree, Watch
+from grader.solutions.zygotes import WarmLauncher
 
 LENGTH = struct.Struct(">I")
 TICK = 0.05  # seconds between two looks at what the sandbox uses
@@ -73,7 +74,7 @@ class Sandbox:
     """One sandbox for one submission, started anew when it is lost. A context manager.
 
     modules: imported before the learner's code is, so that sections share them (torchvision, where one needs it). warm:
-    what starts it, of that level and with those modules, if there is such a one; it outlives the sandbox.
+    what starts it, of that level, if there is such a one; it outlives the sandbox.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class Sandbox:
         self._launcher: Launcher | WarmLauncher | None = None
         self._process: Started | None = None
         self._watch: Watch | None = None
-        self._base: set[int] = set()  # the starter and the outermost worker
+        self._base: set[int] = set()  # what started the outermost worker, and that
         self._trusted: set[int] = set()
         self.section: SandboxedSolution | None = None
         self.ran: set[str] = set()  # exercises in the process that runs probes; empty where there is none
@@ -192,7 +193,7 @@ class Sandbox:
         except (Trouble, ValueError, TypeError) as trouble:
             said = bytes(self._printed).decode(errors="replace").strip()
             self.close()
-            raise SandboxError(f"the sandbox ({self.level}) does not start: {said or trouble}") from None
+            raise CannotStart(f"the sandbox ({self.level}) does not start: {said or trouble}") from None
         self._watch = self._look_inside()
         self._base = self._trusted = set(self._watch.look())
         self._ready = True
@@ -201,7 +202,7 @@ class Sandbox:
         assert self._process is not None
         assert self._launcher is not None
         if self._launcher is self._warm:
-            with contextlib.suppress(OSError, psutil.Error, IndexError):
+            with contextlib.suppress(OSError, psutil.Error):
                 return Namespace(self._process.pid)
         return Tree(self._process.pid, self._launcher.uid if self._launcher.level == "uid" else None)
 
@@ -397,7 +398,7 @@ class SandboxedSolution:
         return self.send(pack(request))
 
     def send(self, request: Packed) -> Reply:
-        """Run one probe that was packed."""
+        """Run one probe that was packed. Raises CannotStart where no sandbox is to be had: no fault of the probe's."""
         if self._given_up:
             return Reply("crashed", detail=self._given_up)
         try:
@@ -405,6 +406,8 @@ class SandboxedSolution:
         except Trouble as trouble:
             self.sandbox.close()
             return Reply(trouble.status, detail=trouble.detail)
+        except CannotStart:
+            raise
         except SandboxError as error:
             self._given_up = str(error)
             return Reply("crashed", detail=self._given_up)

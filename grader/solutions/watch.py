@@ -46,11 +46,10 @@ class Watch(Protocol):
 
 
 class Namespace:
-    """The namespace of which `worker` (its number as we see it) is the first process."""
+    """The namespace whose first process we see under this number."""
 
-    def __init__(self, starter: int) -> None:
-        self._starter = psutil.Process(starter)
-        first = self._starter.children()[0].pid
+    def __init__(self, first: int) -> None:
+        self._first = psutil.Process(first)
         self._proc = Path(f"/proc/{first}/root/proc")
         self.worker = 1
         os.listdir(self._proc)  # raises OSError where we may not look
@@ -77,7 +76,7 @@ class Namespace:
     def kill(self, pids: set[int]) -> None:
         ours = []
         with contextlib.suppress(psutil.Error):
-            for process in self._starter.children(recursive=True):
+            for process in self._first.children(recursive=True):
                 with contextlib.suppress(OSError, ValueError, IndexError):
                     status = Path(f"/proc/{process.pid}/status").read_text(errors="replace")
                     inside = next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[-1]

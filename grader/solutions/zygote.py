@@ -1,4 +1,4 @@
-"""A warm process inside bubblewrap, that has imported torch and forks for each submission instead of starting anew.
+"""A zygote: a process inside bubblewrap that has imported torch, and forks for each submission.
 
 It is trusted and never runs a learner's code. Each fork of it goes into namespaces of its own (processes, mounts, IPC),
 with a /proc and a writable folder that nobody had before, gives up its uid and every privilege, and then runs the
@@ -10,19 +10,21 @@ Imports nothing but the standard library: the self-test starts it without torch.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import itertools
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-_NEW_MOUNTS, _NEW_IPC, _NEW_PROCESSES = 0x00020000, 0x08000000, 0x20000000
+_NEW_MOUNTS, _NEW_IPC, _NEW_PROCESSES, _NEW_NETWORK = 0x00020000, 0x08000000, 0x20000000, 0x40000000
 _NO_SUID, _NO_DEVICES, _NO_EXECUTION, _RECURSIVE, _PRIVATE = 2, 4, 8, 16384, 1 << 18
 _PARENT_DEATH_SIGNAL, _DROP_FROM_BOUNDING_SET, _NO_NEW_PRIVILEGES, _AMBIENT, _CLEAR_ALL = 1, 24, 38, 47, 4
 _CAPABILITIES_V3 = 0x20080522
@@ -30,54 +32,85 @@ _CAPABILITIES_V3 = 0x20080522
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def main(control: int, home: str, size: int, uid: int | None, modules: list[str] | None) -> NoReturn:
-    """Fork whenever told to, one at a time.
+def main(listener: int, shared: bool, home: str, size: int, modules: list[str] | None) -> NoReturn:
+    """Serve the judges that come to a socket.
 
-    control: a socket; each message is a script, its arguments and file descriptors with the numbers that they get.
-    home, size: the writable folder and its bytes. uid: to change to; None for an ordinary user, who keeps theirs.
-    modules: imported first, torch among them; None for nothing at all.
+    shared: all at once, each by a fork that forks for it; otherwise one judge, and when that has gone another. home,
+    size: the writable folder and its bytes. modules: imported first, torch among them; None for nothing at all.
     """
-    channel = socket.socket(fileno=control)
     if modules is not None:
         from grader.solutions.worker import prepare
 
         prepare(modules)
-    shared = [line for line in Path("/proc/self/maps").read_text().splitlines() if " rw-s " in line]
-    if shared:  # what one fork writes there, the next would read
-        sys.exit(f"this process shares memory with its forks: {shared[0]}")
-    channel.send(b"ready")
+    mapped = [line for line in Path("/proc/self/maps").read_text().splitlines() if " rw-s " in line]
+    if mapped:  # what one fork writes there, the next would read
+        sys.exit(f"this process shares memory with its forks: {mapped[0]}")
+    comes = socket.socket(fileno=listener)
     while True:
-        message, fds, _, _ = socket.recv_fds(channel, 2**16, 16)
-        if not message:
-            os._exit(0)
-        order = json.loads(message)
-        starter = os.fork()
-        if starter == 0:
-            _start(order["script"], order["arguments"], dict(zip(order["numbers"], fds, strict=True)), home, size, uid)
-        for fd in fds:
-            os.close(fd)
-        channel.send(b"started")
-        os.waitpid(starter, 0)
-        channel.send(b"ended")
+        channel, _ = comes.accept()
+        with channel:
+            if not shared:
+                _serve(channel, home, size)
+            elif os.fork() == 0:
+                comes.close()
+                _call("unshare", _NEW_NETWORK)
+                _serve(channel, home, size)
+                os._exit(0)
 
 
-def _start(script: str, arguments: list[str], fds: dict[int, int], home: str, size: int, uid: int | None) -> NoReturn:
-    """Run the script as the first process of new namespaces, and wait until it ends."""
+def _serve(channel: socket.socket, home: str, size: int) -> None:
+    """Fork whenever a judge says so, one at a time, until it has gone.
+
+    A message of its is a script, its arguments, file descriptors with the numbers that they get, and the uid to change
+    to (None for an ordinary user, who keeps theirs); or `end`, for the fork that was started last.
+    """
+    here = os.open("/proc/self/ns/pid", os.O_RDONLY)
+    with contextlib.suppress(ConnectionError):
+        channel.send(b"ready")
+        while True:
+            message, fds, _, _ = socket.recv_fds(channel, 2**16, 16)
+            if not message:
+                break
+            if message == b"end":  # it has ended already
+                continue
+            order = json.loads(message)
+            _call("unshare", _NEW_PROCESSES)
+            first = os.fork()
+            if first == 0:
+                _start(channel, order, dict(zip(order["numbers"], fds, strict=True)), home, size)
+            _call("setns", here, _NEW_PROCESSES)  # for the next: namespaces are not made within one that has ended
+            for fd in fds:
+                os.close(fd)
+            _wait(first, channel)
+            channel.send(b"ended")
+    os.close(here)
+
+
+def _wait(child: int, channel: socket.socket) -> None:
+    """Wait until a child has ended; end it when told to, or when nobody is there any more."""
+    ended = os.pidfd_open(child)
+    readable, _, _ = select.select([ended, channel.fileno()], [], [])
+    if ended not in readable:
+        with contextlib.suppress(ConnectionError):
+            channel.recv(16)
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(ended)
+
+
+def _start(channel: socket.socket, order: dict[str, Any], fds: dict[int, int], home: str, size: int) -> NoReturn:
+    """Run a script as the first process of new namespaces."""
     try:
+        channel.send(b"started")
         _place(fds)
-        _call("unshare", _NEW_PROCESSES | _NEW_MOUNTS | _NEW_IPC)
-        first = os.fork()
-        if first:
-            os.closerange(0, _descriptors())
-            os.waitpid(first, 0)
-            os._exit(0)
+        _call("unshare", _NEW_MOUNTS | _NEW_IPC)
         os.setsid()
         _mount(home, size)
-        _drop(uid)
+        _drop(order["uid"])
         _call("prctl", _PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
         os.chdir(home)
-        sys.argv = ["-c", *arguments]
-        exec(compile(script, "<script>", "exec"), {"__name__": "__main__"})
+        sys.argv = ["-c", *order["arguments"]]
+        exec(compile(order["script"], "<script>", "exec"), {"__name__": "__main__"})
         sys.stdout.flush()
         os._exit(0)
     except BaseException as error:
