@@ -113,7 +113,7 @@ class Watched(LocalSolution):
             self._tell(line=line, seconds=IMPORT_SECONDS)
             _limit(IMPORT_SECONDS)
 
-        return load(self.source, self._exercises, self._failures, before)
+        return load(self.source.program(self._exercises), self._failures, before)
 
     def run(self, request: Request) -> Reply:
         if request.clean:  # elsewhere, and limited there

@@ -20,6 +20,8 @@ from grader.solutions.sandboxed import Limits, Sandbox, SandboxedSolution
 from grader.solutions.self_test import self_test
 from grader.solutions.source import Source
 
+pytestmark = pytest.mark.timeout(300)  # one act is noticed by the wall clock only, after a minute
+
 TINY = Kit(Path(__file__).parent / "tiny")
 SECTION = TINY.sections["s01_tiny"]
 NAMES = [exercise.name for exercise in SECTION.exercises]

@@ -61,7 +61,7 @@ def test_only_what_an_exercise_needs_is_run(capsys: object) -> None:
     source = Source(FILE, "file.py")
     assert names(source, "first") == {"first", "helper", "SCALE"}
     assert names(source, "Second") == {"Second", "math"}
-    loaded = load(source, ["first", "broken", "Second", "third"])
+    loaded = load(source.program(["first", "broken", "Second", "third"]))
     assert loaded.failures == {}
     assert loaded.module.first(3) == 6
     assert loaded.module.Second.extra > 3
@@ -89,11 +89,13 @@ def test_a_broken_definition_in_a_file_without_cells_costs_itself() -> None:
 
 def test_a_failing_statement_costs_those_that_need_it() -> None:
     source = Source("bad = 1 / 0\ndef f():\n    return bad\ndef g():\n    return 2\n", "f.py")
-    loaded = load(source, ["f", "g"])
-    trouble = loaded.trouble("f")
-    assert trouble is not None
-    assert "ZeroDivisionError" in trouble.detail
-    assert loaded.trouble("g") is None
+    loaded = load(source.program(["f", "g"]))
+    (line, why), *others = loaded.failures.items()
+    assert (line, others) == (1, [])
+    assert "line 1: ZeroDivisionError" in why.detail
+    assert [statement.line for statement in source.needed(["f"])] == [1, 2]
+    assert [statement.line for statement in source.needed(["g"])] == [4]
+    assert loaded.module.g() == 2
 
 
 def test_calls_that_change_how_a_module_behaves_are_run() -> None:

@@ -28,7 +28,7 @@ from grader.solutions.source import Source, Statement
 # Our own code that a verdict depends on. What runs beside the learner's is in the evidence already.
 JUDGING = (
     *("checks.py", "evidence.py", "mistakes.py", "runner.py", "student.py", "text.py"),
-    *("solutions/__init__.py", "solutions/recorded.py", "solutions/source.py"),
+    *("solutions/__init__.py", "solutions/program.py", "solutions/recorded.py", "solutions/source.py"),
 )
 PACKAGE = Path(__file__).resolve().parents[1]
 

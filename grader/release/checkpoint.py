@@ -34,7 +34,7 @@ SHIFT = 0.125  # of half the image, to either side
 
 def architecture(kit: Kit) -> nn.Module:
     """The lesson's network with random weights."""
-    loaded = load(read_source(kit.reference / f"{SECTION}.py"), ["digits_resnet"])
+    loaded = load(read_source(kit.reference / f"{SECTION}.py").program(["digits_resnet"]))
     model: nn.Module = loaded.module.digits_resnet(CLASSES)
     return model
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from grader.solutions.source import Source
+if TYPE_CHECKING:
+    from grader.solutions.source import Source
 
 Status = Literal["returned", "raised", "timeout", "crashed", "broken"]
 

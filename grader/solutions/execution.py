@@ -12,8 +12,8 @@ import sys
 import time
 import traceback
 import types
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import torch
 
 from grader import evidence
 from grader.solutions import Raised, Reply, Request
-from grader.solutions.source import Source
+from grader.solutions.program import Program
 
 MAX_MESSAGE = 1_000  # characters of an exception's message
 MAX_TRACE = 4_000  # characters of a traceback
@@ -38,50 +38,42 @@ class Loaded:
     """
 
     module: types.ModuleType
-    source: Source
+    filename: str
     failures: dict[int, Reply] = field(default_factory=dict)
     recursion_limit: int = 1000
 
-    def trouble(self, exercise: str) -> Reply | None:
-        """Why `exercise` cannot be used, or None: the first of the statements it needs that failed."""
-        for statement in self.source.needed([exercise]):
-            if statement.line in self.failures and not statement.optional:
-                return self.failures[statement.line]
-        return None
-
 
 def load(
-    source: Source,
-    exercises: Iterable[str],
+    program: Program,
     failures: dict[int, Reply] | None = None,
     before: Callable[[int], None] = lambda line: None,
 ) -> Loaded:
-    """Run the statements that the exercises need, each on its own; what fails is noted and left out.
+    """Run statements, each on its own; what fails is noted and left out.
 
     failures: statements (by line) known to hang or to end the process: not run again. before: told of each line first.
     """
-    name = Path(source.filename).stem
-    module = types.ModuleType(name)
-    module.__file__ = source.filename
-    sys.modules[name] = module  # dataclasses and torch.jit look a class's module up by name
-    loaded = Loaded(module, source, dict(failures or {}))
-    if source.filename.endswith(".ipynb") or not Path(source.filename).exists():  # for tracebacks, inspect.getsource
-        lines = source.text.splitlines(keepends=True)
-        linecache.cache[source.filename] = (len(source.text), None, lines, source.filename)
+    filename = program.filename
+    module = types.ModuleType(Path(filename).stem)
+    module.__file__ = filename
+    sys.modules[module.__name__] = module  # dataclasses and torch.jit look a class's module up by name
+    loaded = Loaded(module, filename, dict(failures or {}))
+    if filename.endswith(".ipynb") or not Path(filename).exists():  # for tracebacks, inspect.getsource
+        lines = program.text.splitlines(keepends=True)
+        linecache.cache[filename] = (len(program.text), None, lines, filename)
     limit = sys.getrecursionlimit()
-    for statement in source.needed(exercises):
-        if statement.line in loaded.failures:
+    for line, code in program.statements:
+        if line in loaded.failures:
             continue
-        before(statement.line)
+        before(line)
         try:
-            exec(statement.code, vars(module))
+            exec(code, vars(module))
         except Exception as error:
-            raised = describe(error, source.filename)
-            detail = f"{source.place(raised.line or statement.line)}: {raised.type}: {raised.message}"
-            loaded.failures[statement.line] = Reply("broken", raised=raised, detail=detail, exception=error)
+            raised = describe(error, filename)
+            detail = f"{program.place(raised.line or line)}: {raised.type}: {raised.message}"
+            loaded.failures[line] = Reply("broken", raised=raised, detail=detail, exception=error)
         except BaseException as error:  # SystemExit, or the time limit of a local run
-            detail = f"{source.place(statement.line)} ended the import with {type(error).__name__}"
-            loaded.failures[statement.line] = Reply("broken", detail=detail)
+            detail = f"{program.place(line)} ended the import with {type(error).__name__}"
+            loaded.failures[line] = Reply("broken", detail=detail)
             if not isinstance(error, SystemExit):
                 raise
     loaded.recursion_limit = sys.getrecursionlimit()
@@ -96,17 +88,17 @@ def execute(request: Request, solution: Any, filename: str, *, keep_exception: b
     try:
         with torch.enable_grad():
             value = request.probe(**request.inputs) if request.clean else request.probe(solution, **request.inputs)
-            copy = evidence.decode(evidence.encode(value))
+            reply = Reply("returned", value=evidence.decode(evidence.encode(value)))
     except evidence.EvidenceError as error:
-        return Reply("raised", raised=Raised("EvidenceError", ("EvidenceError",), str(error)))
+        reply = Reply("raised", raised=Raised("EvidenceError", ("EvidenceError",), str(error)))
     except SystemExit as error:
-        return Reply("crashed", detail=f"it ended the program with sys.exit({error.code!r})"[:MAX_MESSAGE])
+        reply = Reply("crashed", detail=f"it ended the program with sys.exit({error.code!r})"[:MAX_MESSAGE])
     except Exception as error:
         raised = describe(error, filename)
-        return Reply("raised", raised=raised, exception=error if keep_exception else None)
+        reply = Reply("raised", raised=raised, exception=error if keep_exception else None)
     finally:
         torch.set_default_dtype(torch.float32)
-    return Reply("returned", value=copy, seconds=time.process_time() - started)
+    return replace(reply, seconds=time.process_time() - started)
 
 
 def reset(seed: int) -> None:

@@ -33,7 +33,7 @@ class LocalSolution:
             running = line
 
         try:
-            return load(self.source, self._exercises, self._failures, before)
+            return load(self.source.program(self._exercises), self._failures, before)
         except BaseException:  # the time limit: this statement is left out when the next check comes
             detail = f"{self.source.place(running)} did not end while the file was imported"
             self._failures[running] = Reply("broken", detail=detail)
@@ -44,9 +44,9 @@ class LocalSolution:
             from grader.solutions.clean_room import run_clean
 
             return run_clean(request)
-        trouble = self._loaded.trouble(request.exercise)
-        if trouble is not None:
-            return trouble
+        for statement in self.source.needed([request.exercise]):
+            if statement.line in self._loaded.failures and not statement.optional:
+                return self._loaded.failures[statement.line]
         module = self._loaded.module
         sys.modules[module.__name__] = module  # another solution of this section may have been loaded since
         limit = sys.getrecursionlimit()

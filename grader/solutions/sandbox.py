@@ -35,7 +35,7 @@ FIRST_UID, UIDS = 61184, 4096  # what systemd gives to dynamic users: no account
 TMPFS = 128 * 2**20  # bytes
 # All that the worker needs of this package.
 WORKER_FILES = (
-    *("__init__.py", "evidence.py", "solutions/__init__.py", "solutions/source.py", "solutions/execution.py"),
+    *("__init__.py", "evidence.py", "solutions/__init__.py", "solutions/program.py", "solutions/execution.py"),
     *("solutions/syscalls.py", "solutions/worker.py", "solutions/zygote.py"),
 )
 PACKAGE = Path(__file__).resolve().parents[1]

@@ -175,6 +175,11 @@ class Sandbox:
             self._launcher.close()
         self.section = self._watch = None
 
+    def path(self, name: str) -> str:
+        """Where a file of that name lies inside, once it is started."""
+        assert self._launcher is not None
+        return f"{self._launcher.home}/{name}"
+
     # -- talking
 
     def ask(self, kind: str, *arguments: Any) -> int:
@@ -374,14 +379,14 @@ class SandboxedSolution:
     whoever asks for that lets one that is then found wrong `run_alone`.
     """
 
-    def __init__(self, sandbox: Sandbox, source: Source, exercises: Iterable[str], *, share: bool = False) -> None:
+    def __init__(self, sandbox: Sandbox, source: Source, exercises: list[str], *, share: bool = False) -> None:
         self.sandbox = sandbox
         self.source = source
-        self._exercises = list(exercises)
+        self._program = source.program(exercises)
         self._failures: dict[int, str] = {}
         self._given_up = ""
         self._lines: dict[str, list[int]] = {}  # of the statements that an exercise needs
-        self._alone = set() if share else set(self._exercises)  # those that need a process of their own
+        self._alone = set() if share else set(exercises)  # those that need a process of their own
         self._after_others: set[str] = set()  # exercises that ran where others had run before
 
     def shared(self, exercise: str) -> bool:
@@ -520,7 +525,7 @@ class SandboxedSolution:
 
             box.start()
             seconds = box.limits.import_seconds
-            number = box.ask("section", self.source.filename, self.source.text, self._exercises, dict(self._failures))
+            number = box.ask("section", self._program.dumps(box.path(self.source.filename)), dict(self._failures))
             try:
                 answer = box.listen("imported", seconds, 30 + box.limits.wall_factor * seconds, number, note)
             except Trouble as trouble:
@@ -552,8 +557,8 @@ def _reply(answer: list[Any]) -> Reply:
     match answer[2:]:
         case ["returned", value, None, str(), float(seconds)]:
             return Reply("returned", value, seconds=seconds)
-        case ["crashed", None, None, str(detail), float()]:
-            return Reply("crashed", detail=detail)
+        case ["crashed", None, None, str(detail), float(seconds)]:
+            return Reply("crashed", detail=detail, seconds=seconds)
         case ["raised", None, [str(kind), list(bases), str(message), line, str(trace)], str(), float(seconds)]:
             names = tuple(base for base in bases if type(base) is str)
             place = line if type(line) is int else None

@@ -13,13 +13,14 @@ import builtins
 import dis
 import itertools
 import re
-import sys
 import types
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+
+from grader.solutions.program import Program, place
 
 CELL = re.compile(r"^# %%", re.MULTILINE)
 DEFINITION = re.compile(r"^(?:async\s+def|def|class)\s+(\w+)", re.MULTILINE)
@@ -38,7 +39,6 @@ LOADS, STORES = (
     for prefix in ("LOAD_", "STORE_")
 )
 LOAD_GLOBAL, STORE_NAME = dis.opmap["LOAD_GLOBAL"], dis.opmap["STORE_NAME"]
-FLAGGED = sys.version_info >= (3, 11)  # the last bit of LOAD_GLOBAL's argument is no part of the name's number
 MAX_PIECES = 3_000  # cells, or statements at the top level and pieces that do not parse: the longest file has 120
 
 
@@ -267,13 +267,13 @@ class Source:
         node = self.definition(name)
         return node is not None and any(_is_placeholder(child) for child in ast.walk(node))
 
+    def program(self, names: Iterable[str]) -> Program:
+        """What is to be run for these names."""
+        return Program(self.filename, self.text, [(s.line, s.code) for s in self.needed(names)])
+
     def place(self, line: int) -> str:
-        """A line as a sentence names it: by its number; in a notebook, where lines have none, by what it says."""
-        if self.filename.endswith(".ipynb"):
-            lines = self.text.splitlines()
-            if 0 < line <= len(lines) and lines[line - 1].strip():
-                return f"the line `{lines[line - 1].strip()}`"
-        return f"line {line}"
+        """A line as a sentence names it."""
+        return place(self.filename, self.text, line)
 
     def problem(self, name: str) -> Broken | None:
         """The broken piece, if one would have defined `name`."""
@@ -324,7 +324,8 @@ def _names(code: types.CodeType, instructions: frozenset[int]) -> Iterator[str]:
         whole = extended | argument
         extended = whole << 8 if number == dis.EXTENDED_ARG else 0
         if number in instructions:
-            yield code.co_names[whole >> (number == LOAD_GLOBAL and FLAGGED)]
+            # The last bit of LOAD_GLOBAL's argument is no part of the name's number.
+            yield code.co_names[whole >> (number == LOAD_GLOBAL)]
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             yield from _names(constant, instructions - {STORE_NAME})

@@ -6,7 +6,7 @@ exercise or of several, as the judge tells it. Only one of these processes reads
 when it ends, for whatever reason, its parent says so and reads on.
 
     commands (pickled, from the judge)              answers (evidence)
-    section(id, name, text, exercises, failures)    importing(id, line) ..., imported(id, failures, seconds)
+    section(id, program, failures)                  importing(id, line) ..., imported(id, failures)
     exercises(id)                                   started(id)
     probe(id, request)                              reply(id, ...)
     end(id, level)                                  ended(level, status), by the parent of whoever ended
@@ -34,7 +34,7 @@ import torch
 from grader import evidence
 from grader.solutions import Raised, Reply, Request
 from grader.solutions.execution import Loaded, execute, load
-from grader.solutions.source import Source
+from grader.solutions.program import Program
 from grader.solutions.syscalls import refuse_system_calls
 
 LENGTH = struct.Struct(">I")
@@ -83,7 +83,7 @@ def main(commands: int, answers: int, home: str, modules: list[str], processes: 
     while True:
         kind, *rest = channel.read()  # anything else was meant for a process that has ended, as was told already
         if kind == "section":
-            _fork(channel, "section", _section, home, processes, memory, *rest)
+            _fork(channel, "section", _section, processes, memory, *rest)
         elif kind == "clean":
             _fork(channel, "clean", _clean, processes, memory, *rest)
 
@@ -167,23 +167,16 @@ def _limit(processes: int, memory: int) -> None:
 
 
 def _section(
-    channel: Channel,
-    home: str,
-    processes: int,
-    memory: int,
-    number: int,
-    name: str,
-    text: str,
-    exercises: list[str],
-    failures: dict[int, str],
+    channel: Channel, processes: int, memory: int, number: int, packed: bytes, failures: dict[int, str]
 ) -> None:
     """Import a learner's file, then fork a process for exercises whenever told to, until told to end."""
     if sys.platform == "linux":
         _limit(processes, memory)
-    path = Path(home, name)  # inspect.getsource, and so torch.jit.script, want a file
-    path.write_text(text, encoding="utf-8", errors="replace")
+    program = Program.loads(packed)
+    # inspect.getsource, and so torch.jit.script, want a file
+    Path(program.filename).write_text(program.text, encoding="utf-8", errors="replace")
     known = {line: Reply("broken", detail=detail) for line, detail in failures.items()}
-    loaded = load(Source(text, str(path)), exercises, known, lambda line: channel.write("importing", number, line))
+    loaded = load(program, known, lambda line: channel.write("importing", number, line))
     sys.setrecursionlimit(loaded.recursion_limit)
     sys.stdout.flush()
     channel.write("imported", number, {line: reply.detail for line, reply in loaded.failures.items()})
@@ -202,7 +195,7 @@ def _exercises(channel: Channel, loaded: Loaded, number: int) -> None:
         command = channel.read()
         if command[0] != "probe":
             os._exit(0)
-        _probe(channel, command[1], command[2], loaded.module, loaded.source.filename)
+        _probe(channel, command[1], command[2], loaded.module, loaded.filename)
 
 
 def _clean(channel: Channel, processes: int, memory: int, number: int, pickled: bytes) -> None:
