@@ -9,9 +9,11 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from support import ROOT, Run, run
 
@@ -130,6 +132,7 @@ def test_a_submission_cannot_reach_its_judge(grader: Run, folder: Path) -> None:
 def test_the_judge_never_imports_a_submission(folder: Path) -> None:
     script = f"""
 import sys
+import time
 from pathlib import Path
 from grader.grading.judge import Job, judge
 from grader.grading.verdicts import Roots
@@ -394,6 +397,25 @@ def test_a_clock_that_goes_back_changes_nothing(grader: Run, folder: Path) -> No
     hand_in(folder, ada="")
     grade(grader, folder)
     assert totals(folder) == {"ada": "0"}
+
+
+def test_a_sandbox_that_is_lost_costs_nobody_anything(folder: Path) -> None:
+    """Out of memory, the kernel may end what all sandboxes are started from."""
+    slow = "import time\ndef double(x):\n    time.sleep(3)\n    return 2 * x\n"
+    hand_in(folder, ada=REFERENCE, ben=f"{REFERENCE}\n# %%\n{slow}", cyd=f"{REFERENCE}\n# cyd\n")
+    command = [sys.executable, "-m", "grader.cli", "grade", str(folder / "class"), "--out", str(folder / "out")]
+    environment = {**os.environ, "TORCH_KATA": str(folder / "kit")}
+    process = subprocess.Popen([*command, "--jobs", "1"], stderr=subprocess.PIPE, cwd=ROOT, env=environment, text=True)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "ada s01_tiny 100/100\n"
+    time.sleep(1)  # into ben's
+    sandboxes = [child for child in psutil.Process(process.pid).children() if child.name() == "bwrap"]
+    assert sandboxes
+    for sandbox in sandboxes:
+        sandbox.kill()
+    _, told = process.communicate()
+    assert process.returncode == 0, told
+    assert totals(folder) == {"ada": "100", "ben": "100", "cyd": "100"}
 
 
 def test_killed_in_the_middle_it_goes_on(folder: Path) -> None:

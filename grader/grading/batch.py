@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -29,8 +30,6 @@ from grader.solutions.zygotes import Zygotes
 
 TRIES = 2  # a job that took its judge down with it this often is given up
 AHEAD = 2  # jobs that wait for a judge, so that none waits for a job
-# What a judge imports, torch with them: once in the process that they are forked from, where there is such a one.
-IMPORTS = ("grader.runner", "grader.mistakes", "grader.solutions.recorded", "grader.solutions.sandboxed")
 
 
 class Work(NamedTuple):
@@ -253,6 +252,7 @@ class Batch:
                             except Exception as error:
                                 answer = f"{type(error).__name__}: {error}"
                                 if isinstance(error, SandboxError) and tries[job.number] < TRIES:
+                                    time.sleep(0.2)  # until a zygote that was lost is seen to have ended
                                     again.append(job)
                                     del running[future]
                                     continue
@@ -273,7 +273,7 @@ class Batch:
         if self.cluster:
             return judges(self.cluster, self.kit, self.sandbox)
         context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
-        context.set_forkserver_preload([*IMPORTS, *self._modules])
+        context.set_forkserver_preload(["grader.grading.template", *self._modules])
         return ProcessPoolExecutor(self.jobs, context, initializer=start_judge)
 
 
