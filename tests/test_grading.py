@@ -427,9 +427,12 @@ def test_killed_in_the_middle_it_goes_on(folder: Path) -> None:
     process = subprocess.Popen([*command, "--jobs", "1"], stderr=subprocess.PIPE, **options)
     assert process.stderr is not None
     assert process.stderr.readline() == "ada s01_tiny 100/100\n"
+    below = psutil.Process(process.pid).children(recursive=True)
+    assert "bwrap" in [child.name() for child in below]
     process.kill()
     process.wait()
     process.stderr.close()
+    assert psutil.wait_procs(below, timeout=10)[1] == []
     hand_in(folder, ben=REFERENCE)
     done = subprocess.run(command, capture_output=True, check=False, **options)
     assert done.returncode == 0, done.stderr

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import ast
 import atexit
-import ctypes
 import gc
 import hashlib
+import multiprocessing
 import os
 import re
-import signal
 import sys
 import threading
 from collections.abc import Iterable
@@ -247,13 +246,18 @@ def modules_of(kit: Kit, sections: Iterable[str]) -> tuple[str, ...]:
 
 
 def start_judge() -> None:
-    """Prepare a judge's process: the kernel ends it when the coordinator is killed, and its sandbox with it.
+    """Prepare a judge's process: it ends when the coordinator is killed, and its sandbox with it.
 
     What a check prints (a sampled text, say) is for a learner's own run, not for the instructor's terminal.
     """
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     atexit.register(os._exit, 0)  # half a second of taking torch apart otherwise
     gc.freeze()  # what was imported stays
-    if sys.platform == "linux":
-        set_parent_death_signal = 1
-        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    coordinator = multiprocessing.parent_process()
+    assert coordinator is not None
+    threading.Thread(target=_end_after, args=(coordinator,), daemon=True).start()
+
+
+def _end_after(process: multiprocessing.process.BaseProcess) -> None:
+    process.join()
+    os._exit(1)

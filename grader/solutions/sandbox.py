@@ -110,8 +110,6 @@ def launcher(level: str, *, warm: bool = False) -> Launcher:
     uid, claim = claim_uid() if os.geteuid() == 0 and level != "none" else (0, None)
     if level == "bubblewrap":
         return _bubblewrap(environment, uid, claim, warm)
-    home = tempfile.mkdtemp(prefix="torch-kata-")
-    environment |= {"HOME": home, "TMPDIR": home}
     if level == "uid":
         if os.geteuid() != 0:
             raise SandboxError("the uid level needs root (it is meant for the inside of a container)")
@@ -120,11 +118,14 @@ def launcher(level: str, *, warm: bool = False) -> Launcher:
                 f"the uid level needs an interpreter that other users can read, and {private} keeps them out:"
                 " install Python and the environment elsewhere, or grade with --sandbox bubblewrap"
             )
-        os.chown(home, uid, uid)
-        code = Path(home, "code")
-        _copy_worker(code)
-        return Launcher("uid", (), uid, True, home, str(code), environment, claim)
-    return Launcher("none", (), None, False, home, str(PACKAGE.parent), environment)
+    home = tempfile.mkdtemp(prefix="torch-kata-")
+    environment |= {"HOME": home, "TMPDIR": home}
+    if level == "none":
+        return Launcher("none", (), None, False, home, str(PACKAGE.parent), environment)
+    os.chown(home, uid, uid)
+    code = Path(home, "code")
+    _copy_worker(code)
+    return Launcher("uid", (), uid, True, home, str(code), environment, claim)
 
 
 def claim_uid() -> tuple[int, IO[bytes]]:
