@@ -16,7 +16,7 @@ from typing import Any
 from grader.checks import CheckFailed, Rng, show
 from grader.kit import Check, Kit, Section
 from grader.solutions import Reply, Request, Solution
-from grader.solutions.execution import call
+from grader.solutions.execution import call, reset
 from grader.solutions.source import Parameters, Source, Statement
 
 
@@ -59,7 +59,7 @@ class Student:
         self._seed = seed
         self._shared = shared if shared is not None else Shared()
         self._log: list[Reply] = []
-        self._call = ""
+        self._last: tuple[str, list[tuple[str, Any]]] = ("", [])  # what was called last, and with what
         self._read = False  # whether it read what the exercise needs of the learner's file
 
     @property
@@ -118,10 +118,8 @@ class Student:
 
         def method(*arguments: Any, **named: Any) -> Any:
             values = _positional(exercise, signature, arguments, named)
-            shown = [show(v).replace("\n", "") for v in values]
-            self._call = f"{exercise}({', '.join(shown)})"
-            inputs = {"exercise": exercise, "arguments": values}
-            answer = self._value(self._ask(call, inputs, described=self._call))
+            last = exercise, [("", value) for value in values]
+            answer = self._value(self._ask(call, {"exercise": exercise, "arguments": values}, last=last))
             if type(answer) is not dict or answer.keys() != {"result", "changed"}:
                 raise CheckFailed(f"{self._call} came back in a form that no honest run gives")
             if answer["changed"] and not exercise.endswith("_"):
@@ -135,16 +133,24 @@ class Student:
 
     # -- how it works
 
+    @property
+    def _call(self) -> str:
+        """The last call, as a learner should see it; worked out when something is wrong with it, and not before."""
+        name, arguments = self._last
+        shown = [f"{key}={show(value)}" if key else show(value) for key, value in arguments]
+        return f"{name}({', '.join(shown)})".replace("\n", "") if name else ""
+
     def _ask(
-        self, function: Callable[..., Any], inputs: dict[str, Any], *, clean: bool = False, described: str = ""
+        self,
+        function: Callable[..., Any],
+        inputs: dict[str, Any],
+        *,
+        clean: bool = False,
+        last: tuple[str, list[tuple[str, Any]]] | None = None,
     ) -> Reply:
-        if described:
-            self._call = described
-        else:
-            shown = ", ".join(f"{key}={show(value)}".replace("\n", "") for key, value in inputs.items())
-            self._call = f"{function.__name__}({shown})"
+        self._last = last or (function.__name__, list(inputs.items()))
         reply = self._solution.run(
-            Request(self._check.exercise, function, copy.deepcopy(inputs), self._check.seconds, self._seed, clean)
+            Request(self._check.exercise, function, inputs, self._check.seconds, self._seed, clean)
         )
         self._log.append(reply)
         return reply
@@ -188,11 +194,12 @@ class Student:
         """Call a check, or a fixture, with what its parameters name."""
         values: dict[str, Any] = {}
         code = function.__code__
+        number = zlib.crc32(f"{self._seed}/{self._section.name}/{name}".encode())
         for parameter in code.co_varnames[: code.co_argcount]:
             if parameter == "student":
                 values[parameter] = self
             elif parameter == "rng":
-                values[parameter] = Rng(zlib.crc32(f"{self._seed}/{self._section.name}/{name}".encode()))
+                values[parameter] = Rng(number)
             elif parameter == "clean_room":
                 values[parameter] = self._clean_room
             elif getattr(function.__globals__.get(parameter), "__shared__", False):
@@ -201,6 +208,7 @@ class Student:
                 raise TypeError(
                     f"{name} asks for {parameter!r}: a check gets student, rng, clean_room, and @shared ones"
                 )
+        reset(number)  # the weights of a module that a check makes are its inputs too, the same in every process
         return function(**values)
 
 

@@ -12,7 +12,8 @@ import sys
 import time
 import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,18 @@ def reset(seed: int) -> None:
     random.seed(seed)
     torch.set_default_dtype(torch.float32)
     torch.set_grad_enabled(True)
+
+
+@contextmanager
+def untouched() -> Iterator[None]:
+    """Afterwards, global generators go on as if nothing had been drawn meanwhile."""
+    before = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    try:
+        yield
+    finally:
+        torch.set_rng_state(before[0])
+        np.random.set_state(before[1])
+        random.setstate(before[2])
 
 
 def call(solution: Any, exercise: str, arguments: tuple[Any, ...]) -> dict[str, Any]:

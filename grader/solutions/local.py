@@ -5,14 +5,16 @@ Never used for a grade: in this process print and pdb work, and the learner's co
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from grader.pairing import read_text
 from grader.solutions import Reply, Request
-from grader.solutions.execution import Loaded, execute, load
+from grader.solutions.execution import Loaded, execute, load, untouched
 from grader.solutions.source import Source
 
 
@@ -52,7 +54,9 @@ class LocalSolution:
         limit = sys.getrecursionlimit()
         sys.setrecursionlimit(self._loaded.recursion_limit)
         try:
-            return execute(request, module, self.source.filename, keep_exception=True)
+            with untouched():  # a check goes on as if this had run elsewhere
+                own = replace(request, inputs=copy.deepcopy(request.inputs))
+                return execute(own, module, self.source.filename, keep_exception=True)
         finally:
             sys.setrecursionlimit(limit)
 
