@@ -110,7 +110,7 @@ class Watched(LocalSolution):
     @cached_property
     def _loaded(self) -> Loaded:
         def before(line: int) -> None:
-            self._tell(line=line, seconds=IMPORT_SECONDS)
+            self._tell(line=line, place=self.source.place(line), seconds=IMPORT_SECONDS)
             _limit(IMPORT_SECONDS)
 
         return load(self.source.program(self._exercises), self._failures, before)
@@ -119,13 +119,13 @@ class Watched(LocalSolution):
         if request.clean:  # elsewhere, and limited there
             return super().run(request)
         _ = self._loaded
-        self._tell(line=0, seconds=request.seconds)
+        self._tell(line=0, place="", seconds=request.seconds)
         _limit(request.seconds)
         try:
             return super().run(request)
         finally:
             _limit(0)
-            self._tell(line=0, seconds=0)
+            self._tell(line=0, place="", seconds=0)
 
 
 def _limit(seconds: float) -> None:

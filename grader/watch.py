@@ -100,7 +100,8 @@ class Run:
     warm: Warm
     failures: dict[str, str] = field(default_factory=dict)
     results: dict[str, list[CheckResult]] = field(default_factory=dict)  # by exercise
-    line: int = 0
+    line: int = 0  # of the statement that is running
+    place: str = ""  # that line, as a sentence names it
     deadline: float | None = None
 
 
@@ -310,7 +311,7 @@ class Watch:
 
     def _message(self, run: Run, message: dict[str, Any]) -> None:
         if "line" in message:
-            run.line = message["line"]
+            run.line, run.place = message["line"], message["place"]
             run.deadline = time.monotonic() + WALL * message["seconds"] if message["seconds"] else None
         elif "result" in message:
             result = CheckResult.from_json(message["result"])
@@ -335,7 +336,7 @@ class Watch:
         else:
             how = f"ended the process ({_status(status)})"
         if run.line and str(run.line) not in run.failures:
-            run.failures[str(run.line)] = f"line {run.line} {how}"
+            run.failures[str(run.line)] = f"{run.place} {how}"
         else:
             exercise = run.left.pop(0)
             results = run.results.setdefault(exercise.name, [])

@@ -163,6 +163,7 @@ class Batch:
     def _run(self, todo: list[Work], tell: Tell, *, recorded: bool = False) -> None:
         """Do what is to be done, and keep what comes of it as it comes."""
         self._modules = modules_of(self.kit, {work.section for work in todo})
+        self._zygotes = None
         with ExitStack() as ends:
             if todo and self.warm and not recorded and not self.cluster:
                 self._zygotes = ends.enter_context(Zygotes(self._modules, min(self.jobs, len(todo))))

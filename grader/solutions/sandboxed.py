@@ -158,7 +158,7 @@ class Sandbox:
         return mine + self.limits.processes
 
     def close(self) -> None:
-        """End everything that runs in it."""
+        """End everything that runs in it. Raises CannotStart if what it was started from has gone too."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -168,12 +168,14 @@ class Sandbox:
                     with contextlib.suppress(psutil.Error):
                         child.kill()
         process.kill()
-        process.wait()
-        for fd in (self._commands, self._answers, self._output):
-            os.close(fd)
-        if self._launcher is not None and self._launcher is not self._warm:
-            self._launcher.close()
-        self.section = self._watch = None
+        try:
+            process.wait()
+        finally:
+            for fd in (self._commands, self._answers, self._output):
+                os.close(fd)
+            if self._launcher is not None and self._launcher is not self._warm:
+                self._launcher.close()
+            self.section = self._watch = None
 
     def path(self, name: str) -> str:
         """Where a file of that name lies inside, once it is started."""
