@@ -401,6 +401,20 @@ def test_a_clock_that_goes_back_changes_nothing(grader: Run, folder: Path) -> No
     assert totals(folder) == {"ada": "0"}
 
 
+def test_temporary_files_may_lie_deep(grader: Run, folder: Path) -> None:
+    """A socket's path has 107 bytes at most."""
+    deep = folder / ("d" * 120)
+    deep.mkdir()
+    hand_in(folder, ada=REFERENCE)
+    done = grader(
+        *("grade", str(folder / "class"), "--out", str(folder / "out")),
+        env={**os.environ, "TORCH_KATA": str(folder / "kit"), "TMPDIR": str(deep)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert totals(folder) == {"ada": "100"}
+    assert list(deep.iterdir()) == []
+
+
 def test_a_sandbox_that_is_lost_costs_nobody_anything(folder: Path) -> None:
     """Out of memory, the kernel may end what all sandboxes are started from."""
     slow = "import time\ndef double(x):\n    time.sleep(3)\n    return 2 * x\n"

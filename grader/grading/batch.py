@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
@@ -29,6 +30,7 @@ from grader.solutions.sandbox import SandboxError
 from grader.solutions.zygotes import Zygotes
 
 TRIES = 2  # a job that took its judge down with it this often is given up
+DEEP = 70  # bytes of the path to temporary files: a fork server's socket in that folder has room for 30 more
 AHEAD = 2  # jobs that wait for a judge, so that none waits for a job
 
 
@@ -273,7 +275,8 @@ class Batch:
         """Where judges run: processes here, or the workers of a cluster."""
         if self.cluster:
             return judges(self.cluster, self.kit, self.sandbox)
-        context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+        deep = len(os.fsencode(tempfile.gettempdir())) > DEEP
+        context = multiprocessing.get_context("forkserver" if sys.platform == "linux" and not deep else "spawn")
         context.set_forkserver_preload(["grader.grading.template", *self._modules])
         return ProcessPoolExecutor(self.jobs, context, initializer=start_judge)
 

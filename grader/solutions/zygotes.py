@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import select
 import socket
 import struct
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -78,7 +79,8 @@ class Zygotes:
             socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener,
             open(Path(self.address).with_name(_PRINTED), "wb") as printed,
         ):
-            listener.bind(self.address)
+            with _short(self.address) as address:
+                listener.bind(address)
             listener.listen()
             while len(self._running) < self._count:
                 start = launcher("bubblewrap", warm=True)
@@ -125,7 +127,8 @@ class WarmLauncher:
         channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         try:
-            channel.connect(self.address)
+            with _short(self.address) as address:
+                channel.connect(address)
         except OSError:
             channel.close()
             raise self._lost() from None
@@ -178,6 +181,17 @@ class WarmLauncher:
         if self._channel is not None:
             self._channel.close()
             self._channel = None
+
+
+@contextlib.contextmanager
+def _short(address: str) -> Iterator[str]:
+    """A path to the same place: a socket's has 107 bytes at most, and the folder for temporary files may lie deep."""
+    folder, name = os.path.split(address)
+    opened = os.open(folder, os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{opened}/{name}"
+    finally:
+        os.close(opened)
 
 
 def _own_uid() -> tuple[int | None, IO[bytes] | None]:
