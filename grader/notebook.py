@@ -14,7 +14,6 @@ import html
 import io
 import logging
 import os
-import random
 import re
 import signal
 import sys
@@ -25,9 +24,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from grader.history import History
 from grader.kit import Check, Exercise, Kit, KitError, Section, find_root
 from grader.mistakes import Bank
@@ -37,6 +33,7 @@ from grader.report.board import happened
 from grader.results import MAX_OUTPUT, CheckResult, ExerciseResult
 from grader.runner import ExerciseRun, load_checks
 from grader.solutions import Reply, Request
+from grader.solutions.execution import untouched
 from grader.solutions.local import LocalSolution, read_source
 from grader.solutions.source import Source, Statement
 
@@ -161,7 +158,7 @@ def _run(
     bank = Bank(kit, LEARNERS_SEED, kit.root / ".torch-kata" / "mistakes")
     run = ExerciseRun(kit, section, exercise, solution, LEARNERS_SEED, bank)
     result = ExerciseResult(exercise.name)
-    with _state_kept():
+    with untouched():  # the kernel goes on as if nothing had been checked
         for one in checks:
             result.checks.append(run.step(one, functions[one.name])[1])
     return result
@@ -301,19 +298,3 @@ def _quiet() -> Iterator[None]:
         os.dup2(descriptor, 2)
         os.close(descriptor)
         os.close(silence)
-
-
-@contextlib.contextmanager
-def _state_kept() -> Iterator[None]:
-    """The kernel's seeds, default dtype, gradient mode and threads are afterwards what they were."""
-    state, dtype = (torch.get_rng_state(), np.random.get_state(), random.getstate()), torch.get_default_dtype()
-    threads, gradients = torch.get_num_threads(), torch.is_grad_enabled()
-    try:
-        yield
-    finally:
-        torch.set_rng_state(state[0])
-        np.random.set_state(state[1])
-        random.setstate(state[2])
-        torch.set_default_dtype(dtype)
-        torch.set_num_threads(threads)
-        torch.set_grad_enabled(gradients)

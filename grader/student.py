@@ -59,7 +59,7 @@ class Student:
         self._seed = seed
         self._shared = shared if shared is not None else Shared()
         self._log: list[Reply] = []
-        self._last: tuple[str, list[tuple[str, Any]]] = ("", [])  # what was called last, and with what
+        self._last: Request | None = None
         self._read = False  # whether it read what the exercise needs of the learner's file
 
     @property
@@ -118,8 +118,7 @@ class Student:
 
         def method(*arguments: Any, **named: Any) -> Any:
             values = _positional(exercise, signature, arguments, named)
-            last = exercise, [("", value) for value in values]
-            answer = self._value(self._ask(call, {"exercise": exercise, "arguments": values}, last=last))
+            answer = self._value(self._ask(call, {"exercise": exercise, "arguments": values}))
             if type(answer) is not dict or answer.keys() != {"result", "changed"}:
                 raise CheckFailed(f"{self._call} came back in a form that no honest run gives")
             if answer["changed"] and not exercise.endswith("_"):
@@ -136,22 +135,18 @@ class Student:
     @property
     def _call(self) -> str:
         """The last call, as a learner should see it; worked out when something is wrong with it, and not before."""
-        name, arguments = self._last
-        shown = [f"{key}={show(value)}" if key else show(value) for key, value in arguments]
-        return f"{name}({', '.join(shown)})".replace("\n", "") if name else ""
+        if self._last is None:
+            return ""
+        probe, inputs = self._last.probe, self._last.inputs
+        if probe is call:
+            name, shown = inputs["exercise"], [show(value) for value in inputs["arguments"]]
+        else:
+            name, shown = probe.__name__, [f"{key}={show(value)}" for key, value in inputs.items()]
+        return f"{name}({', '.join(shown)})".replace("\n", "")
 
-    def _ask(
-        self,
-        function: Callable[..., Any],
-        inputs: dict[str, Any],
-        *,
-        clean: bool = False,
-        last: tuple[str, list[tuple[str, Any]]] | None = None,
-    ) -> Reply:
-        self._last = last or (function.__name__, list(inputs.items()))
-        reply = self._solution.run(
-            Request(self._check.exercise, function, inputs, self._check.seconds, self._seed, clean)
-        )
+    def _ask(self, function: Callable[..., Any], inputs: dict[str, Any], *, clean: bool = False) -> Reply:
+        self._last = Request(self._check.exercise, function, inputs, self._check.seconds, self._seed, clean)
+        reply = self._solution.run(self._last)
         self._log.append(reply)
         return reply
 

@@ -132,7 +132,6 @@ def test_a_submission_cannot_reach_its_judge(grader: Run, folder: Path) -> None:
 def test_the_judge_never_imports_a_submission(folder: Path) -> None:
     script = f"""
 import sys
-import time
 from pathlib import Path
 from grader.grading.judge import Job, judge
 from grader.grading.verdicts import Roots
@@ -401,29 +400,33 @@ def test_a_clock_that_goes_back_changes_nothing(grader: Run, folder: Path) -> No
     assert totals(folder) == {"ada": "0"}
 
 
-def test_temporary_files_may_lie_deep(grader: Run, folder: Path) -> None:
+def test_temporary_files_may_lie_deep(grader: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket's path has 107 bytes at most."""
     deep = folder / ("d" * 120)
     deep.mkdir()
+    monkeypatch.setenv("TMPDIR", str(deep))
     hand_in(folder, ada=REFERENCE)
-    done = grader(
-        *("grade", str(folder / "class"), "--out", str(folder / "out")),
-        env={**os.environ, "TORCH_KATA": str(folder / "kit"), "TMPDIR": str(deep)},
-    )
+    done = grade(grader, folder)
     assert done.returncode == 0, done.stderr
     assert totals(folder) == {"ada": "100"}
     assert list(deep.iterdir()) == []
+
+
+def begin(folder: Path) -> subprocess.Popen[str]:
+    """Grade with one judge, as far as to ada's result."""
+    command = [sys.executable, "-m", "grader.cli", "grade", str(folder / "class"), "--out", str(folder / "out")]
+    environment = {**os.environ, "TORCH_KATA": str(folder / "kit")}
+    process = subprocess.Popen([*command, "--jobs", "1"], stderr=subprocess.PIPE, cwd=ROOT, env=environment, text=True)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "ada s01_tiny 100/100\n"
+    return process
 
 
 def test_a_sandbox_that_is_lost_costs_nobody_anything(folder: Path) -> None:
     """Out of memory, the kernel may end what all sandboxes are started from."""
     slow = "import time\ndef double(x):\n    time.sleep(3)\n    return 2 * x\n"
     hand_in(folder, ada=REFERENCE, ben=f"{REFERENCE}\n# %%\n{slow}", cyd=f"{REFERENCE}\n# cyd\n")
-    command = [sys.executable, "-m", "grader.cli", "grade", str(folder / "class"), "--out", str(folder / "out")]
-    environment = {**os.environ, "TORCH_KATA": str(folder / "kit")}
-    process = subprocess.Popen([*command, "--jobs", "1"], stderr=subprocess.PIPE, cwd=ROOT, env=environment, text=True)
-    assert process.stderr is not None
-    assert process.stderr.readline() == "ada s01_tiny 100/100\n"
+    process = begin(folder)
     time.sleep(1)  # into ben's
     sandboxes = [child for child in psutil.Process(process.pid).children() if child.name() == "bwrap"]
     assert sandboxes
@@ -434,23 +437,19 @@ def test_a_sandbox_that_is_lost_costs_nobody_anything(folder: Path) -> None:
     assert totals(folder) == {"ada": "100", "ben": "100", "cyd": "100"}
 
 
-def test_killed_in_the_middle_it_goes_on(folder: Path) -> None:
+def test_killed_in_the_middle_it_goes_on(grader: Run, folder: Path) -> None:
     """What came before is kept, section by section; a line tells of each as it comes."""
     hand_in(folder, ada=REFERENCE, ben=f"{REFERENCE}\n# %%\nwhile True: pass\ndef double(x): return 2 * x\n")
-    command = [sys.executable, "-m", "grader.cli", "grade", str(folder / "class"), "--out", str(folder / "out")]
-    environment = {**os.environ, "TORCH_KATA": str(folder / "kit")}
-    options: dict[str, Any] = {"cwd": ROOT, "env": environment, "text": True}
-    process = subprocess.Popen([*command, "--jobs", "1"], stderr=subprocess.PIPE, **options)
-    assert process.stderr is not None
-    assert process.stderr.readline() == "ada s01_tiny 100/100\n"
+    process = begin(folder)
     below = psutil.Process(process.pid).children(recursive=True)
     assert "bwrap" in [child.name() for child in below]
     process.kill()
     process.wait()
+    assert process.stderr is not None
     process.stderr.close()
     assert psutil.wait_procs(below, timeout=10)[1] == []
     hand_in(folder, ben=REFERENCE)
-    done = subprocess.run(command, capture_output=True, check=False, **options)
+    done = grade(grader, folder)
     assert done.returncode == 0, done.stderr
     assert totals(folder) == {"ada": "100", "ben": "100"}
     with store(folder) as db:

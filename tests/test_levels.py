@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -139,7 +140,7 @@ if not os.fork():
 
 def test_a_warm_sandbox_is_as_closed_and_as_empty_as_a_new_one() -> None:
     """The second fork of a zygote finds nothing of the first: no file, no process, no privilege, no descriptor."""
-    with Zygotes(("torch",)) as zygotes:
+    with closing(Zygotes(("torch",))) as zygotes:
         zygotes.start()
         warm = WarmLauncher(zygotes.address)
         for _ in range(2):

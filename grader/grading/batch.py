@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ from grader.results import AttemptResult, SectionResult, SubmissionResult
 from grader.solutions.sandbox import SandboxError
 from grader.solutions.zygotes import Zygotes
 
-TRIES = 2  # a job that took its judge down with it this often is given up
+TRIES = 2  # a job that took its judge or its sandbox down with it this often is given up
 DEEP = 70  # bytes of the path to temporary files: a fork server's socket in that folder has room for 30 more
 AHEAD = 2  # jobs that wait for a judge, so that none waits for a job
 
@@ -168,8 +168,7 @@ class Batch:
         self._zygotes = None
         with ExitStack() as ends:
             if todo and self.warm and not recorded and not self.cluster:
-                self._zygotes = ends.enter_context(Zygotes(self._modules, min(self.jobs, len(todo))))
-                self._zygotes.start()
+                self._zygotes = ends.enter_context(closing(Zygotes(self._modules, min(self.jobs, len(todo)))))
             self._keep(self._judge(self._jobs(todo, recorded)), tell)
 
     def _keep(self, done: Iterable[tuple[Job, Graded | str]], tell: Tell) -> None:
@@ -245,7 +244,7 @@ class Batch:
                             return
                         done, _ = wait(running, return_when=FIRST_COMPLETED)
                         for future in done:
-                            job = running[future]
+                            job, lost = running[future], False
                             try:
                                 answer: Graded | str = future.result()
                             except BrokenProcessPool:
@@ -254,13 +253,13 @@ class Batch:
                                 raise ClusterError(f"the Dask scheduler at {self.cluster} is gone") from None
                             except Exception as error:
                                 answer = f"{type(error).__name__}: {error}"
-                                if isinstance(error, SandboxError) and tries[job.number] < TRIES:
-                                    time.sleep(0.2)  # until a zygote that was lost is seen to have ended
-                                    again.append(job)
-                                    del running[future]
-                                    continue
+                                lost = isinstance(error, SandboxError) and tries[job.number] < TRIES
                             del running[future]
-                            yield job, answer
+                            if lost:
+                                time.sleep(0.2)  # until a zygote that was lost is seen to have ended
+                                again.append(job)
+                            else:
+                                yield job, answer
                 except BrokenProcessPool:  # a judge died: its job, or one beside it, is tried again in a new pool
                     for job in running.values():
                         if tries[job.number] < TRIES:

@@ -117,14 +117,18 @@ def reset(seed: int) -> None:
 
 @contextmanager
 def untouched() -> Iterator[None]:
-    """Afterwards, global generators go on as if nothing had been drawn meanwhile."""
-    before = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    """Global generators, default dtype, gradient mode and threads are afterwards what they were."""
+    state, dtype = (torch.get_rng_state(), np.random.get_state(), random.getstate()), torch.get_default_dtype()
+    threads, gradients = torch.get_num_threads(), torch.is_grad_enabled()
     try:
         yield
     finally:
-        torch.set_rng_state(before[0])
-        np.random.set_state(before[1])
-        random.setstate(before[2])
+        torch.set_rng_state(state[0])
+        np.random.set_state(state[1])
+        random.setstate(state[2])
+        torch.set_default_dtype(dtype)
+        torch.set_num_threads(threads)
+        torch.set_grad_enabled(gradients)
 
 
 def call(solution: Any, exercise: str, arguments: tuple[Any, ...]) -> dict[str, Any]:

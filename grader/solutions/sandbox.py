@@ -23,6 +23,7 @@ import sysconfig
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -41,10 +42,21 @@ WORKER_FILES = (
 PACKAGE = Path(__file__).resolve().parents[1]
 CLAIMS = Path("/run/torch-kata")  # a locked file for each uid that a sandbox of this machine has
 START_TIMEOUT = 120.0  # seconds for importing torch, on a cold and busy disk
+# Runs `main` of one of our modules inside. Its arguments: the folder that this package is in, and main's as JSON.
+MAIN = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from grader.solutions.{module} import main
+main(**json.loads(sys.argv[2]))
+"""
 
 
 class SandboxError(Exception):
     """No sandbox of that level can be had here; the message says why and what to do."""
+
+
+class UsedUp(SandboxError):
+    """One submission has used up more sandboxes than it may."""
 
 
 class CannotStart(SandboxError):
@@ -151,7 +163,7 @@ def _bubblewrap(environment: dict[str, str], uid: int, claim: IO[bytes] | None, 
             " (or grade your own code with --sandbox none --trust)"
         )
     environment = {**environment, "HOME": HOME, "TMPDIR": HOME}
-    root, roots, inside = os.geteuid() == 0, _roots(), drops_inside()
+    root, inside = os.geteuid() == 0, drops_inside()
     arguments = [program, "--die-with-parent", "--new-session", "--clearenv"]
     if inside:
         for namespace in ("pid", "net", "ipc", "uts", "cgroup-try"):
@@ -177,7 +189,7 @@ def _bubblewrap(environment: dict[str, str], uid: int, claim: IO[bytes] | None, 
             parents(name)
             arguments += ["--ro-bind", name, name]
         made.add(name)
-    for path in roots:
+    for path in _roots():
         if not any(path == known or path.startswith(f"{known}/") for known in ("/usr", "/lib")):
             parents(path)
             arguments += ["--ro-bind", path, path]
@@ -208,7 +220,8 @@ def drops_inside() -> bool:
     return os.geteuid() == 0 and _private([*_roots(), str(PACKAGE)]) is not None
 
 
-def _roots() -> list[str]:
+@cache
+def _roots() -> tuple[str, ...]:
     """The folders that hold the interpreter and its packages; none contains another."""
     found = {sys.prefix, sys.base_prefix, sys.exec_prefix, sysconfig.get_path("stdlib"), sysconfig.get_path("purelib")}
     found |= {str(Path(sys.executable).resolve().parent.parent)}
@@ -217,10 +230,10 @@ def _roots() -> list[str]:
         if spec is not None and spec.origin:
             found.add(str(Path(spec.origin).parents[1]))
     paths = sorted({str(Path(path).resolve()) for path in found if os.path.isdir(path)} | {sys.prefix})
-    return [p for p in paths if not any(p != other and p.startswith(f"{other}/") for other in paths)]
+    return tuple(p for p in paths if not any(p != other and p.startswith(f"{other}/") for other in paths))
 
 
-def _private(paths: list[str]) -> str | None:
+def _private(paths: Iterable[str]) -> str | None:
     """The first folder on the way to these paths that other users may not enter or read."""
     for path in paths:
         for folder in (*reversed(Path(path).parents), Path(path)):

@@ -22,7 +22,7 @@ import psutil
 
 from grader.solutions import Packed, Raised, Reply, Request
 from grader.solutions.pickling import pack
-from grader.solutions.sandbox import START_TIMEOUT, CannotStart, Launcher, SandboxError, Started, launcher
+from grader.solutions.sandbox import MAIN, START_TIMEOUT, CannotStart, Launcher, SandboxError, Started, UsedUp, launcher
 from grader.solutions.source import Source
 from grader.solutions.watch import Namespace, Seen, Tree, Watch
 from grader.solutions.zygotes import WarmLauncher
@@ -31,13 +31,6 @@ LENGTH = struct.Struct(">I")
 TICK = 0.05  # seconds between two looks at what the sandbox uses
 MAX_STARTS = 6  # sandboxes that one submission may use up
 KEPT_OUTPUT = 4_000  # bytes of printed text kept for a probe
-
-_SCRIPT = """
-import json, sys
-sys.path.insert(0, sys.argv[1])
-from grader.solutions.worker import main
-main(**json.loads(sys.argv[2]))
-"""
 
 
 @dataclass(frozen=True)
@@ -116,7 +109,7 @@ class Sandbox:
             return
         self._starts += 1
         if self._starts > MAX_STARTS:
-            raise SandboxError(f"this submission used up {MAX_STARTS} sandboxes")
+            raise UsedUp(f"this submission used up {MAX_STARTS} sandboxes")
         self._launcher = self._warm or launcher(self.level)
         commands, self._commands = os.pipe()
         self._answers, answers = os.pipe()
@@ -130,9 +123,8 @@ class Sandbox:
             "memory": self.limits.memory,
         }
         try:
-            self._process = self._launcher.python(
-                _SCRIPT, [self._launcher.code, json.dumps(arguments)], output, output, (commands, answers)
-            )
+            script, told = MAIN.format(module="worker"), [self._launcher.code, json.dumps(arguments)]
+            self._process = self._launcher.python(script, told, output, output, (commands, answers))
         except SandboxError:
             for fd in (self._commands, self._answers, self._output):
                 os.close(fd)
@@ -405,7 +397,7 @@ class SandboxedSolution:
         return self.send(pack(request))
 
     def send(self, request: Packed) -> Reply:
-        """Run one probe that was packed. Raises CannotStart where no sandbox is to be had: no fault of the probe's."""
+        """Run one probe that was packed. Raises SandboxError where none is to be had: no fault of the probe's."""
         if self._given_up:
             return Reply("crashed", detail=self._given_up)
         try:
@@ -413,9 +405,7 @@ class SandboxedSolution:
         except Trouble as trouble:
             self.sandbox.close()
             return Reply(trouble.status, detail=trouble.detail)
-        except CannotStart:
-            raise
-        except SandboxError as error:
+        except UsedUp as error:
             self._given_up = str(error)
             return Reply("crashed", detail=self._given_up)
 

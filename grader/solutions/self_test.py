@@ -63,7 +63,7 @@ def self_test(level: str, secrets: list[Path]) -> bool:
     not start at all.
     """
     if level == "bubblewrap":
-        with contextlib.suppress(CannotStart), Zygotes(None) as zygotes:
+        with contextlib.suppress(CannotStart), contextlib.closing(Zygotes(None)) as zygotes:
             zygotes.start()
             _test(WarmLauncher(zygotes.address), secrets)
             return True

@@ -16,12 +16,12 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import IO
 
 from grader.solutions.sandbox import (
     CODE,
     HOME,
+    MAIN,
     START_TIMEOUT,
     TMPFS,
     CannotStart,
@@ -32,18 +32,12 @@ from grader.solutions.sandbox import (
     launcher,
 )
 
-_SCRIPT = """
-import json, sys
-sys.path.insert(0, sys.argv[1])
-from grader.solutions.zygote import main
-main(**json.loads(sys.argv[2]))
-"""
 _CREDENTIALS = struct.Struct("3i")  # of whoever sent a message: pid (as we see it), uid and gid
 _PRINTED = "printed"  # what zygotes print, beside their address
 
 
 class Zygotes:
-    """Processes that have imported torch, from which the judges of a batch start their sandboxes. A context manager.
+    """Processes that have imported torch, from which the judges of a batch start their sandboxes.
 
     modules: what they import, torch with them; None for nothing. judges: how many there are at once. Where forks can
     have a uid of their own one zygote serves all judges, otherwise there is one for each: the kernel counts the
@@ -57,14 +51,6 @@ class Zygotes:
         self._count = 1 if self._shared else judges
         self._running: list[tuple[Launcher, subprocess.Popen[bytes]]] = []
         self.address = str(Path(self._folder.name, "zygotes"))
-
-    def __enter__(self) -> Zygotes:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def start(self) -> None:
         """Start those that do not run, and go on while they import. Raises SandboxError if none can be had."""
@@ -92,7 +78,8 @@ class Zygotes:
                     "modules": self.modules,
                 }
                 output = printed.fileno()
-                process = start.python(_SCRIPT, [CODE, json.dumps(arguments)], output, output, [listener.fileno()])
+                script = MAIN.format(module="zygote")
+                process = start.python(script, [CODE, json.dumps(arguments)], output, output, [listener.fileno()])
                 self._running.append((start, process))
 
     def close(self) -> None:
